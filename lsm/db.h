@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// DB is one directory of ordered trees under one log, one manifest, one block cache, one
+// write-buffer budget and one set of workers.
+//
+// Writing. A caller takes the writer lock (one writer at a time), commits write units - each is
+// visible to that writer at once - and closes the group: one append to the log, after which the
+// units are visible to everybody and survive the death of the process. Nothing the units changed
+// may be shown to anyone before the group is closed. Under `appendfsync always` the caller also
+// waits until synced_through() has reached the group.
+//
+// Reading. A ReadView shows one point of the execution order. Readers never wait for writers,
+// flushes or merges.
+//
+// Durability: after any crash the trees equal a prefix of the execution order of units.
+//
+// Thread safety: DB is safe for concurrent use. A Writer belongs to the thread that locked it; a
+// ReadView and its Iterators to one thread at a time.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lsm/iterator.h"
+#include "lsm/options.h"
+#include "lsm/pinned_value.h"
+#include "lsm/snapshot.h"
+#include "lsm/status.h"
+#include "lsm/types.h"
+#include "lsm/write_batch.h"
+
+namespace lsm {
+
+// What a point read found. `sequence` is the unit that wrote or deleted the key, 0 if no record of
+// it exists or its record is known to be synced; a caller that must not show unsynced data waits
+// until DB::synced_through() reaches it.
+struct Lookup {
+  std::optional<PinnedValue> value;  // absent: never written, or deleted
+  SequenceNumber sequence = 0;
+};
+
+// One point of the execution order: all units up to sequence(). Holds files and memtables alive, so
+// keep it for a tick, and use a Snapshot for anything longer.
+class ReadView {
+ public:
+  virtual ~ReadView() = default;
+
+  // kNotFound if the tree does not exist at this point.
+  virtual Result<Lookup> Get(TreeId tree, std::string_view key) = 0;
+  virtual Result<std::unique_ptr<Iterator>> NewIterator(TreeId tree,
+                                                        const IterateOptions& options) = 0;
+  virtual Result<TreeCounters> Counters(TreeId tree) = 0;
+  virtual SequenceNumber sequence() const = 0;
+
+  // Moves on to the newest visible point, and lets go of what the old one held: PinnedValues and
+  // Iterators made before are dead. REQUIRES: the view was not made from a Snapshot.
+  virtual void Refresh() = 0;
+};
+
+// The writer lock, from DB::LockWriter until destruction. Destruction closes the group; whoever
+// cares whether that worked calls CloseGroup first.
+class Writer {
+ public:
+  virtual ~Writer() = default;
+
+  // Applies one unit; view() sees it on return. kBusy while writes are stopped (DB::CurrentStall),
+  // an error if the engine cannot take writes; then nothing was changed. An empty batch is a no-op.
+  // Closes the group first if it would exceed its size limit; if that fails, the units of that
+  // group are gone as CloseGroup describes and this one was not applied.
+  virtual Result<SequenceNumber> Commit(const WriteBatch& unit) = 0;
+
+  // Appends all units committed since the last call to the log. On success they are visible to
+  // everybody and survive the death of the process; returns the last one's sequence number. On
+  // failure none of them has any effect, now or after a restart: the records they replaced are
+  // back. OK without effect if there is nothing to append.
+  virtual Result<SequenceNumber> CloseGroup() = 0;
+
+  // Committed units of this group that are not yet appended.
+  virtual bool HasOpenGroup() const = 0;
+
+  // Sees everything that was committed, also by this writer. Values and iterators obtained from it
+  // are good until the next Commit or CloseGroup.
+  virtual ReadView* view() = 0;
+};
+
+struct WriteStall {
+  enum class State { kNone, kSlowdown, kStop };
+  enum class Reason {
+    kNone,
+    kMemtables,
+    kWriteBufferBudget,
+    kL0Files,
+    kUnsyncedLog,
+    kDiskFull,
+    kBackgroundError
+  };
+  State state = State::kNone;
+  Reason reason = Reason::kNone;
+  int64_t delay_micros = 0;  // what one write should wait under kSlowdown
+};
+std::string_view ToString(WriteStall::State state);
+std::string_view ToString(WriteStall::Reason reason);
+
+// Figures about the engine since it was opened, unless said otherwise.
+struct DbStats {
+  uint64_t memtable_bytes = 0;       // now, all trees
+  uint64_t immutable_memtables = 0;  // now, all trees
+  uint64_t trees = 0;                // now
+  uint64_t sst_files = 0;            // now
+  uint64_t sst_bytes = 0;            // now
+  uint64_t l0_files_max = 0;         // now, the tree that has most
+  uint64_t wal_segments = 0;         // now, those that hold records still needed
+  uint64_t wal_bytes_written = 0;
+  uint64_t wal_groups = 0;
+  uint64_t wal_syncs = 0;
+  uint64_t rotations = 0;
+  uint64_t flushes = 0;
+  uint64_t flush_bytes_written = 0;
+  uint64_t merges = 0;
+  uint64_t merge_bytes_read = 0;
+  uint64_t merge_bytes_written = 0;
+  uint64_t stall_stops = 0;
+  uint64_t stall_slowdowns = 0;
+  uint64_t block_cache_hits = 0;
+  uint64_t block_cache_misses = 0;
+  uint64_t block_cache_bytes = 0;  // now
+  uint64_t filter_useful = 0;      // point reads of a file that its filter saved
+  uint64_t replayed_units = 0;     // by the last open
+  uint64_t replayed_bytes = 0;
+};
+
+class DB {
+ public:
+  // Opens or creates the database in `directory`. Replays the log; see FORMAT.md, "Recovery", for
+  // what is a crash's tail and what is corruption. kBusy if another process has it open.
+  static Result<std::unique_ptr<DB>> Open(const Options& options, const std::string& directory);
+
+  // Closes as Close does and drops what it says.
+  virtual ~DB() = default;
+
+  // Finishes background work, flushes what the options ask for, syncs, and leaves the mark of a
+  // clean stop. REQUIRES: no Writer, ReadView or Snapshot is alive.
+  virtual Status Close() = 0;
+
+  virtual std::unique_ptr<Writer> LockWriter() = 0;
+  // Null if somebody else has it.
+  virtual std::unique_ptr<Writer> TryLockWriter() = 0;
+  // One unit as a group of its own; waits while writes are stopped. `sync`: also waits for disk.
+  virtual Status Write(const WriteBatch& unit, bool sync) = 0;
+
+  virtual std::unique_ptr<ReadView> NewReadView() = 0;
+  virtual std::unique_ptr<ReadView> NewReadView(const Snapshot& snapshot) = 0;
+  // Pins the newest visible point: nothing it can see is merged away while it lives.
+  virtual std::unique_ptr<Snapshot> NewSnapshot() = 0;
+
+  // Never used before, never returned again, also after a crash.
+  virtual TreeId NewTreeId() = 0;
+  virtual std::vector<TreeId> Trees() = 0;
+
+  // Starts a sync of the log, unless one that covers everything appended is under way, and returns
+  // at once; Listener::OnSynced reports its end. Nothing happens if all is synced.
+  virtual void RequestSync() = 0;
+  // Waits until everything appended so far is on disk.
+  virtual Status SyncWal() = 0;
+  virtual SequenceNumber synced_through() const = 0;
+  virtual SequenceNumber visible_sequence() const = 0;
+  // Monotonic microseconds since the oldest unit that is not synced was appended; 0 if all is.
+  virtual int64_t UnsyncedAgeMicros() const = 0;
+
+  virtual WriteStall CurrentStall() const = 0;
+  // OK, or why writes are refused at the moment.
+  virtual Status BackgroundError() const = 0;
+
+  // Rotates and flushes the tree's memtables, and waits. Harmless with nothing to flush.
+  virtual Status Flush(TreeId tree) = 0;
+  virtual Status FlushAll() = 0;
+  // Merges everything in the tree into one sorted run without tombstones, and waits.
+  virtual Status CompactTree(TreeId tree) = 0;
+
+  virtual DbStats Stats() const = 0;
+};
+
+}  // namespace lsm

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The names in a database's directory.
+//
+//     CURRENT          which manifest is in force
+//     LOCK             held while the database is open
+//     MANIFEST-000007  version edits
+//     000012.sst       sorted records
+//     000003.wal       a log segment
+//     *.tmp            being written; removed by the next open
+
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace lsm {
+
+enum class FileKind { kCurrent, kLock, kManifest, kSst, kWal, kTemporary, kForeign };
+
+std::string CurrentFileName(const std::string& directory);
+std::string LockFileName(const std::string& directory);
+std::string ManifestFileName(const std::string& directory, uint64_t number);
+std::string SstFileName(const std::string& directory, uint64_t number);
+std::string WalFileName(const std::string& directory, uint64_t number);
+
+// What a name without its directory is; `number` is set for manifests, SST files and segments.
+FileKind ParseFileName(std::string_view name, uint64_t* number);
+
+}  // namespace lsm

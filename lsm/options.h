@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Options for opening a database. Sizes are bytes.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "lsm/clock.h"
+#include "lsm/executor.h"
+#include "lsm/file_system.h"
+#include "lsm/listener.h"
+
+namespace lsm {
+
+// Persisted in block trailers: never renumber.
+enum class Compression : uint8_t { kNone = 0, kLz4 = 1, kZstd = 2 };
+
+struct Options {
+  // The seams. Not owned; must outlive the DB. A null executor means Executor::Threads of the DB's
+  // own; a null listener hears nothing.
+  FileSystem* file_system = FileSystem::Posix();
+  Clock* clock = Clock::System();
+  Executor* executor = nullptr;
+  Listener* listener = nullptr;
+
+  // An absent or empty directory becomes a new database. A directory with files that are not ours
+  // is always refused.
+  bool create_if_missing = true;
+  // Close writes every memtable to SST files, so that the next open replays nothing.
+  bool flush_on_close = true;
+
+  size_t memtable_size = size_t{64} << 20;         // soft limit; reaching it rotates the memtable
+  int memtable_limit = 3;                          // memtables of a tree in memory, active included
+  size_t write_buffer_budget = size_t{512} << 20;  // memtables of all trees; writes stop here
+  size_t block_cache_size = size_t{128} << 20;
+  size_t target_file_size = size_t{16} << 20;
+  size_t block_size = 8192;  // uncompressed bytes of a data block before it is cut
+  int block_restart_interval = 16;
+  int filter_bits_per_key = 10;  // 0: no filters
+  Compression compression = Compression::kLz4;
+  int max_open_files = 512;  // SST files held open by the table cache
+
+  size_t wal_segment_size = size_t{64} << 20;
+  // Trees whose records keep the oldest segments alive are flushed beyond this.
+  size_t wal_size_limit = size_t{1} << 30;
+
+  int l0_merge_trigger = 4;  // L0 files of a tree that start a merge into L1
+  int l0_slowdown_trigger = 12;
+  int l0_stop_trigger = 24;
+};
+
+}  // namespace lsm

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// BlockCache keeps uncompressed blocks of SST files within a byte budget, sharded; the victim is
+// found by CLOCK (one reference bit an entry). A block in use stays alive through its reference
+// after it has left the cache.
+//
+// Thread safety: safe for concurrent use.
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace lsm {
+
+class Block;
+
+class BlockCache {
+ public:
+  explicit BlockCache(size_t capacity_bytes);
+  ~BlockCache();
+
+  // Null if absent.
+  std::shared_ptr<const Block> Lookup(uint64_t file, uint64_t offset);
+  // `charge`: bytes the block occupies, bookkeeping included.
+  void Insert(uint64_t file, uint64_t offset, std::shared_ptr<const Block> block, size_t charge);
+
+  size_t usage_bytes() const;
+  size_t capacity_bytes() const;
+  void SetCapacity(size_t bytes);
+  uint64_t hits() const;
+  uint64_t misses() const;
+
+ private:
+  struct Rep;
+  std::unique_ptr<Rep> rep_;
+};
+
+}  // namespace lsm

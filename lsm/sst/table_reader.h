@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// TableReader answers from one slice of an SST file. Every block is checked against its checksum
+// when it comes from disk; what does not fit is kCorruption, naming file and offset.
+//
+// Thread safety: immutable after Open; safe for concurrent use. Iterators belong to one thread.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "lsm/file_system.h"
+#include "lsm/format/internal_iterator.h"
+#include "lsm/pinned_value.h"
+#include "lsm/sst/block_cache.h"
+#include "lsm/status.h"
+#include "lsm/types.h"
+
+namespace lsm {
+
+class TableReader {
+ public:
+  // Reads the footer, the slice directory, and the slice's index and filter.
+  // `cache` may be null. kNotFound if the file has no slice of `tree`.
+  static Result<std::unique_ptr<TableReader>> Open(FileSystem* fs, const std::string& path,
+                                                   uint64_t file_number, TreeId tree,
+                                                   BlockCache* cache);
+  ~TableReader();
+
+  // The newest record of `key` that `sequence` can see. `value` is set if it is a value.
+  // `filtered` (may be null) is set if the filter alone said no.
+  Result<TableLookup> Get(std::string_view key, SequenceNumber sequence, PinnedValue* value,
+                          bool* filtered) const;
+
+  // Holds at most one data block, and none before it is positioned. The reader must outlive it.
+  std::unique_ptr<InternalIterator> NewIterator(bool fill_cache) const;
+
+  struct Properties {
+    uint64_t entries = 0;
+    uint64_t tombstones = 0;
+    uint64_t data_blocks = 0;
+    uint64_t raw_key_bytes = 0;
+    uint64_t raw_value_bytes = 0;
+    SequenceNumber smallest_sequence = 0;
+    SequenceNumber largest_sequence = 0;
+    std::string smallest_key;
+    std::string largest_key;
+  };
+  Result<Properties> ReadProperties() const;
+
+  // Data blocks that were read from disk for this reader so far.
+  uint64_t blocks_read() const;
+
+ private:
+  struct Rep;
+  explicit TableReader(std::unique_ptr<Rep> rep);
+  std::unique_ptr<Rep> rep_;
+};
+
+// Reads every byte of an SST file and checks all that can be checked without the manifest:
+// checksums, key order, properties, that the parts fill the file without gaps.
+Status VerifySst(FileSystem* fs, const std::string& path, uint64_t file_number);
+
+// Text for people: footer, slices, properties, and each record, one a line.
+Status DumpSst(FileSystem* fs, const std::string& path, uint64_t file_number,
+               const std::function<void(std::string_view line)>& line);
+
+}  // namespace lsm

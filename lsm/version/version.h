@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Version is one tree's set of SST files at one point: L0 newest first, files of deeper levels in
+// key order without overlap. It never changes; an edit makes a new one, and readers keep the one
+// they began with. A file is removed from disk when the last Version that names it is gone.
+//
+// Thread safety: immutable.
+
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "lsm/status.h"
+#include "lsm/types.h"
+#include "lsm/version/version_edit.h"
+
+namespace lsm {
+
+// A file as versions share it; its deleter tells the owner that no version names it any more.
+using FileRef = std::shared_ptr<const FileMetadata>;
+
+class Version {
+ public:
+  using Levels = std::array<std::vector<FileRef>, kMaxLevels>;
+
+  explicit Version(Levels levels);
+
+  const std::vector<FileRef>& files(int level) const { return levels_[static_cast<size_t>(level)]; }
+
+  // This version with files taken out of and put into levels. kCorruption if a removed file is not
+  // there, an added one already is, or files of a level below L0 would overlap.
+  static Result<std::shared_ptr<const Version>> Apply(
+      const Version& base, const std::vector<VersionEdit::RemovedFile>& removed,
+      const std::vector<std::pair<int, FileRef>>& added);
+
+  // The files that may hold `user_key`, in the order in which a point read has to ask them.
+  void FilesForKey(std::string_view user_key, const std::function<bool(const FileRef&)>& ask) const;
+
+  uint64_t TotalBytes() const;
+  size_t TotalFiles() const;
+
+ private:
+  Levels levels_;
+};
+
+}  // namespace lsm

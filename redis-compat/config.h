@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Config knows every redis.conf directive of Redis 7.2 and Varve's own. Those that mean something
+// here are typed fields of Settings; the others keep their text, so that CONFIG GET answers and
+// CONFIG REWRITE keeps them, and loading one logs that it has no effect. An unknown one is refused
+// by name.
+//
+// Thread safety: none; belongs to the loop.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "lsm/options.h"
+#include "lsm/status.h"
+
+namespace redis {
+
+enum class AppendFsync { kAlways, kEverysec, kNo };
+enum class ProtectedAccess { kNo, kYes, kLocal };  // enable-debug-command and its like
+
+// Sizes in bytes, times in the unit of their name.
+struct Settings {
+  // network
+  std::vector<std::string> bind = {"127.0.0.1", "-::1"};
+  int port = 6379;
+  int tcp_backlog = 511;
+  std::string unixsocket;
+  int unixsocketperm = 0;
+  int64_t timeout_s = 0;
+  int64_t tcp_keepalive_s = 300;
+  bool protected_mode = true;
+  int64_t maxclients = 10000;
+  uint64_t proto_max_bulk_len = uint64_t{512} << 20;
+  uint64_t client_query_buffer_limit = uint64_t{1} << 30;
+  // general
+  std::string dir = ".";
+  std::string loglevel = "notice";
+  std::string logfile;
+  int databases = 16;
+  int hz = 10;
+  bool active_expire = true;
+  ProtectedAccess enable_debug_command = ProtectedAccess::kNo;
+  std::string requirepass;
+  // durability
+  AppendFsync appendfsync = AppendFsync::kEverysec;
+  // engine
+  uint64_t memtable_size = uint64_t{64} << 20;
+  int memtable_limit = 3;
+  uint64_t write_buffer_budget = uint64_t{512} << 20;
+  uint64_t block_cache_size = uint64_t{128} << 20;
+  uint64_t target_file_size = uint64_t{16} << 20;
+  lsm::Compression compression = lsm::Compression::kLz4;
+};
+
+class Config {
+ public:
+  Config();
+  ~Config();
+
+  // The command line after the program's name, as redis-server reads it: an optional file (or "-"
+  // for standard input), then directives as "--name value ...". On an error the message is what
+  // redis-server prints: the file, the line and what is wrong with it.
+  lsm::Status Load(const std::vector<std::string>& arguments);
+
+  const Settings& settings() const;
+
+  // The directives whose names match a glob pattern, with their values as CONFIG GET prints them.
+  std::vector<std::pair<std::string, std::string>> Get(std::string_view pattern) const;
+  // Several at once, all or none (CONFIG SET). The error is the text after "ERR ".
+  lsm::Status Set(const std::vector<std::pair<std::string, std::string>>& values);
+
+  // What was said while loading: directives without effect and the like, one line each.
+  const std::vector<std::string>& warnings() const;
+  // The file it was loaded from, absolute; empty if none.
+  const std::string& file() const;
+
+ private:
+  struct Rep;
+  std::unique_ptr<Rep> rep_;
+};
+
+}  // namespace redis

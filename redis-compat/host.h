@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Host is what the Redis layer needs from whoever runs it: the network room in the server, a fake
+// in tests. All calls but Post come from the loop's thread.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace redis {
+
+using ClientId = uint64_t;  // never reused
+
+class Host {
+ public:
+  virtual ~Host() = default;
+
+  // Runs `task` on the loop's thread, soon. Safe from any thread; after Stop it may never run.
+  virtual void Post(std::function<void()> task) = 0;
+  // The session has output, or input that it may go on with: include it in the next tick.
+  virtual void Wake(ClientId client) = 0;
+  // Closes the connection when what it has to say is written (or at once if `discard_output`).
+  virtual void CloseClient(ClientId client, bool discard_output) = 0;
+  // Leaves the loop after this tick's replies are written. The process exits 0.
+  virtual void Stop() = 0;
+  // Listening, buffers and such, after CONFIG SET changed them.
+  virtual void ApplyNetworkConfig() {}
+};
+
+}  // namespace redis

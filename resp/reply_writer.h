@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// ReplyWriter appends replies to a caller's buffer in RESP2 or RESP3. What RESP3 has a type for and
+// RESP2 has not is written in the form that Redis 7.2 gives it for RESP2.
+//
+// Thread safety: none.
+
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "resp/protocol.h"
+
+namespace resp {
+
+class ReplyWriter {
+ public:
+  ReplyWriter(std::string* out, Version version) : out_(out), version_(version) {}
+
+  Version version() const { return version_; }
+  void set_version(Version version) { version_ = version; }
+
+  void Simple(std::string_view text);  // "+OK"; CR and LF in it become spaces
+  void Ok() { Simple("OK"); }
+  // "-ERR text": the text begins with its code. CR and LF in it become spaces.
+  void Error(std::string_view text);
+  void Integer(int64_t value);
+  void Bulk(std::string_view bytes);
+  void BulkInteger(int64_t value);  // the decimal digits as a bulk string
+  void Null();                      // "_" or "$-1"
+  void NullArray();                 // "_" or "*-1"
+  void Boolean(bool value);         // "#t" or ":1"
+  void Double(double value);        // "," or a bulk string; shortest form, "inf", "-inf", "nan"
+  void BigNumber(std::string_view digits);
+  // `format` has three characters, as "txt" or "mkd"; a bulk string in RESP2.
+  void Verbatim(std::string_view format, std::string_view text);
+
+  // Headers; the elements follow. A map has 2 * pairs elements, and is an array of them in RESP2.
+  void Array(size_t count);
+  void Map(size_t pairs);
+  void Set(size_t count);
+  void Push(size_t count);
+  void Attribute(size_t pairs);  // RESP3 only: writes nothing in RESP2, so skip its elements too
+
+ private:
+  std::string* out_;
+  Version version_;
+};
+
+}  // namespace resp

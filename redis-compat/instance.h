@@ -10,8 +10,8 @@
 //
 // Between EndTick and the next BeginTick the network writes the released output.
 //
-// If the group cannot be appended to the log, every reply that was made since the group's first
-// unit is replaced by an error: its writes have no effect, and what was read may have seen them.
+// If the group cannot be appended to the log, every reply that shows one of its units is replaced
+// by an error: its writes have no effect, and what was read may have seen them.
 //
 // Thread safety: none; everything happens on one loop's thread, background threads come in through
 // Host::Post.
@@ -19,33 +19,49 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "lsm/db.h"
 #include "redis-compat/config.h"
 #include "redis-compat/host.h"
 #include "redis-compat/session.h"
+#include "redis-compat/statistics.h"
 
 namespace redis {
+
+class ActiveExpiry;
+class Databases;
+class Dispatcher;
+class EngineListener;
+class ReplyGate;
+class ServerTime;
+class WriteGate;
+class WriteUnit;
 
 class Instance {
  public:
   // Opens the data directory that `config` names. `config` must outlive the instance. The seams of
-  // `engine` (file system, clock, executor) are used as they are; its sizes come from `config`.
+  // `engine` (file system, clock, executor) are used as they are; its sizes come from `config`, and
+  // what its listener hears is passed on.
   static lsm::Result<std::unique_ptr<Instance>> Open(Config* config, Host* host,
                                                      const lsm::Options& engine);
-  virtual ~Instance() = default;
+  // The same on a database that is already open; `clock` must outlive the instance.
+  static lsm::Result<std::unique_ptr<Instance>> Open(Config* config, Host* host, lsm::Clock* clock,
+                                                     std::unique_ptr<lsm::DB> db);
+  ~Instance();
 
   // A new client. If it is refused (maxclients, protected mode), `refusal` is set to the bytes to
   // send before closing, and null is returned.
-  virtual Session* Connect(const Session::Peer& peer, std::string* refusal) = 0;
+  Session* Connect(const Session::Peer& peer, std::string* refusal);
   // The connection is gone. The session is dead on return.
-  virtual void Disconnect(ClientId client) = 0;
-  virtual Session* Find(ClientId client) = 0;  // null if gone
+  void Disconnect(ClientId client);
+  Session* Find(ClientId client);  // null if gone
 
-  virtual void BeginTick() = 0;
+  void BeginTick();
   enum class RunResult {
     kIdle,    // all whole commands were executed
     kPaused,  // input may be left: the output is full, writes are stopped, or a command waits; the
@@ -53,14 +69,70 @@ class Instance {
     kYield,   // input is left and the turn is over: run it again in the next tick
     kClose,   // close once the output is written
   };
-  virtual RunResult Run(Session* session) = 0;
-  virtual void EndTick() = 0;
+  RunResult Run(Session* session);
+  void EndTick();
 
-  // Ten times a second or so: expiry, syncs, timeouts, statistics.
-  virtual void Cron() = 0;
+  // Ten times a second or so, outside of ticks: expiry, syncs, timeouts, statistics.
+  void Cron();
 
   // Refuses new work, syncs and closes the database. The last call.
-  virtual lsm::Status Shutdown() = 0;
+  lsm::Status Shutdown();
+
+  // For commands.
+  lsm::DB& db() { return *db_; }
+  Config& config() { return *config_; }
+  const Settings& settings() const { return config_->settings(); }
+  Host& host() { return *host_; }
+  lsm::Clock& clock() { return *clock_; }
+  Databases& databases() { return *databases_; }
+  ActiveExpiry& active_expiry() { return *active_expiry_; }
+  Statistics& statistics() { return statistics_; }
+  // The tick's time. Never goes back, not across restarts either.
+  int64_t now_ms() const { return now_ms_; }
+  int64_t started_ms() const { return started_ms_; }
+  // 40 hex digits, new at each start.
+  const std::string& run_id() const { return run_id_; }
+  // By id, so in the order they connected.
+  const std::map<ClientId, std::unique_ptr<Session>>& sessions() const { return sessions_; }
+  // Ends a client after what it is owed is written; the host is told.
+  void CloseSession(Session* session);
+
+  // The newest state that the tick may see: the writer's once it writes. Good until the next commit
+  // or the end of the tick.
+  lsm::ReadView* view();
+  // Takes the writer lock for the rest of the tick, if writes are not stopped.
+  bool TryBeginWrite();
+  // Commits what a unit collected. REQUIRES: TryBeginWrite() returned true in this tick
+  lsm::Status Commit(WriteUnit* unit);
+
+ private:
+  friend class EngineListener;
+
+  Instance(Config* config, Host* host, lsm::Clock* clock);
+  lsm::Status Start(std::unique_ptr<lsm::DB> db);
+
+  Config* const config_;
+  Host* const host_;
+  lsm::Clock* const clock_;
+  std::unique_ptr<EngineListener> listener_;
+  std::unique_ptr<lsm::DB> db_;
+  std::unique_ptr<ServerTime> time_;
+  std::unique_ptr<Databases> databases_;
+  std::unique_ptr<ActiveExpiry> active_expiry_;
+  std::unique_ptr<WriteGate> write_gate_;
+  std::unique_ptr<ReplyGate> reply_gate_;
+  std::unique_ptr<Dispatcher> dispatcher_;
+  Statistics statistics_;
+  std::map<ClientId, std::unique_ptr<Session>> sessions_;
+  ClientId next_client_ = 1;
+  std::string run_id_;
+  int64_t started_ms_ = 0;
+  int64_t now_ms_ = 0;
+
+  // The tick.
+  bool in_tick_ = false;
+  std::unique_ptr<lsm::ReadView> read_view_;
+  std::unique_ptr<lsm::Writer> writer_;  // null before the tick's first write
 };
 
 }  // namespace redis

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Session is one client's state: what it is, what it has sent, and what it is owed.
 //
-// Output. Replies are appended to `output`. A reply must not leave before what it reflects may be
-// shown: the group that holds its writes is appended to the log, and under `appendfsync always`
-// synced. Instance::EndTick moves `releasable` forward; the network writes output[0, releasable)
-// and calls ConsumeOutput.
+// Output. Replies are appended to the output in the order of the commands. A reply must not leave
+// before what it reflects may be shown: the group that holds its writes is appended to the log, and
+// under `appendfsync always` synced. Those that have to wait are remembered with the sequence they
+// wait for; Instance::EndTick and the end of a sync move `releasable` forward, and the network
+// writes releasable_output() and calls ConsumeOutput.
 //
 // Thread safety: none; belongs to one loop.
 
@@ -16,11 +17,37 @@
 #include <string_view>
 
 #include "lsm/types.h"
+#include "redis-compat/command.h"
 #include "redis-compat/host.h"
 #include "resp/protocol.h"
 #include "resp/request_parser.h"
 
 namespace redis {
+
+// What commands see and change of a client.
+struct ClientState {
+  int database = 0;
+  bool authenticated = false;
+  resp::Version protocol = resp::Version::kResp2;
+  std::string name;
+  std::string library_name;
+  std::string library_version;
+  bool no_evict = false;
+  bool no_touch = false;
+
+  int64_t created_ms = 0;
+  int64_t last_interaction_ms = 0;
+  const CommandSpec* last_command = nullptr;  // null before the first
+  uint64_t commands_processed = 0;
+  uint64_t input_bytes = 0;
+  uint64_t output_bytes = 0;
+
+  // CLIENT REPLY: whether replies are made, and whether the next one is.
+  enum class ReplyMode : uint8_t { kOn, kOff, kSkipNext, kSkipThis };
+  ReplyMode reply_mode = ReplyMode::kOn;
+  // Nothing more is executed, and the connection ends when the output is written.
+  bool close_after_reply = false;
+};
 
 class Session {
  public:
@@ -36,24 +63,50 @@ class Session {
 
   // The network appends what it read.
   std::string& input() { return input_; }
+  // Bytes of input that were not executed yet.
+  size_t input_bytes() const { return input_.size() - input_read_; }
+
   // Bytes that may be written now.
   std::string_view releasable_output() const;
+  // REQUIRES: bytes <= releasable_output().size()
   void ConsumeOutput(size_t bytes);
-  size_t output_bytes() const { return output_.size(); }
+  // Bytes that were not written yet, releasable or not.
+  size_t output_bytes() const { return output_.size() - output_start_; }
 
   ClientId id() const { return id_; }
   const Peer& peer() const { return peer_; }
+  ClientState& state() { return state_; }
+  const ClientState& state() const { return state_; }
+  // A size for the buffer that the network reads into; 0: unknown.
+  size_t input_bytes_wanted() const { return parser_.bytes_wanted(); }
 
  private:
   friend class Instance;
   friend class Dispatcher;
+  friend class ReplyGate;
+
+  // A reply that has to wait. Positions count from the first byte the session was ever sent.
+  struct HeldReply {
+    uint64_t begin;
+    uint64_t end;
+    lsm::SequenceNumber reflects;  // the newest unit whose effects the reply shows
+  };
+
+  uint64_t output_end() const { return consumed_ + output_bytes(); }
 
   const ClientId id_;
   const Peer peer_;
-  std::string input_;
-  std::string output_;
-  size_t releasable_ = 0;
+  ClientState state_;
   resp::RequestParser parser_;
+  std::string input_;
+  size_t input_read_ = 0;  // executed, not yet dropped from the front of input_
+  std::string output_;
+  size_t output_start_ = 0;     // written, not yet dropped from the front of output_
+  uint64_t consumed_ = 0;       // bytes ever written
+  uint64_t releasable_ = 0;     // position up to which bytes may leave
+  std::deque<HeldReply> held_;  // oldest first
+  bool in_tick_ = false;        // ran, or has held replies: the end of the tick looks at it
+  bool paused_ = false;         // waits for Host::Wake
 };
 
 }  // namespace redis

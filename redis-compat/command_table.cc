@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Rows are written by family. The lookup is a hash table that the compiler builds: open addressing
+// over the lower-case bytes of the name, so that a lookup is one hash and rarely more than one
+// comparison.
+
+#include "redis-compat/command_table.h"
+
+#include <array>
+#include <cstdint>
+
+#include "redis-compat/commands/handlers.h"
+
+namespace redis {
+
+namespace {
+
+namespace str = string_commands;
+namespace gen = generic_commands;
+namespace exp = expire_commands;
+
+// Names that keep a row on one line.
+constexpr CommandFamily kStrings{CommandGroup::kString, kAclString};
+constexpr CommandFamily kGenerics{CommandGroup::kGeneric, kAclKeyspace};
+constexpr CommandFamily kDangerous{CommandGroup::kGeneric, kAclKeyspace | kAclDangerous};
+constexpr CommandFamily kCounting{CommandGroup::kServer, kAclKeyspace};
+constexpr CommandFamily kFlushing{CommandGroup::kServer, kAclKeyspace | kAclDangerous};
+
+constexpr uint32_t kGrow = kWrite | kDenyOom;
+constexpr uint32_t kFastGrow = kGrow | kFast;
+constexpr uint32_t kFastWrite = kWrite | kFast;
+constexpr uint32_t kFastRead = kReadonly | kFast;
+
+constexpr uint32_t kModify = kKeyRw | kKeyAccess | kKeyUpdate;
+constexpr uint32_t kSetKey = kModify | kKeyVariableFlags;
+constexpr uint32_t kTouch = kKeyRw | kKeyUpdate;
+constexpr uint32_t kTake = kKeyRw | kKeyAccess | kKeyDelete;
+constexpr uint32_t kGrowKey = kKeyRw | kKeyInsert;
+constexpr uint32_t kReplace = kKeyOw | kKeyUpdate;
+constexpr uint32_t kInsert = kKeyOw | kKeyInsert;
+constexpr uint32_t kRemove = kKeyRm | kKeyDelete;
+constexpr uint32_t kReadKey = kKeyRo | kKeyAccess;
+
+// clang-format off
+constexpr CommandSpec kRows[] = {
+    // Strings.
+    {"append",      str::Append,      3,  kFastGrow,  OneKey(kGrowKey),             kStrings},
+    {"decr",        str::Decr,        2,  kFastGrow,  OneKey(kModify),              kStrings},
+    {"decrby",      str::DecrBy,      3,  kFastGrow,  OneKey(kModify),              kStrings},
+    {"get",         str::Get,         2,  kFastRead,  OneKey(kReadKey),             kStrings},
+    {"getdel",      str::GetDel,      2,  kFastWrite, OneKey(kTake),                kStrings},
+    {"getex",       str::GetEx,       -2, kFastWrite, OneKey(kModify),              kStrings},
+    {"getset",      str::GetSet,      3,  kFastGrow,  OneKey(kModify),              kStrings},
+    {"incr",        str::Incr,        2,  kFastGrow,  OneKey(kModify),              kStrings},
+    {"incrby",      str::IncrBy,      3,  kFastGrow,  OneKey(kModify),              kStrings},
+    {"mget",        str::MGet,        -2, kFastRead,  AllKeys(kReadKey),            kStrings},
+    {"mset",        str::MSet,        -3, kGrow,      KeyValuePairs(kReplace),      kStrings},
+    {"msetnx",      str::MSetNx,      -3, kGrow,      KeyValuePairs(kInsert),       kStrings},
+    {"psetex",      str::PSetEx,      4,  kGrow,      OneKey(kReplace),             kStrings},
+    {"set",         str::Set,         -3, kGrow,      OneKey(kSetKey),              kStrings},
+    {"setex",       str::SetEx,       4,  kGrow,      OneKey(kReplace),             kStrings},
+    {"setnx",       str::SetNx,       3,  kFastGrow,  OneKey(kInsert),              kStrings},
+    {"strlen",      str::StrLen,      2,  kFastRead,  OneKey(kKeyRo),               kStrings},
+
+    // Keys of any type.
+    {"dbsize",      gen::DbSize,      1,  kFastRead,  kNoKeys,                      kCounting},
+    {"del",         gen::Del,         -2, kWrite,     AllKeys(kRemove),             kGenerics},
+    {"exists",      gen::Exists,      -2, kFastRead,  AllKeys(kKeyRo),              kGenerics},
+    {"flushall",    gen::FlushAll,    -1, kWrite,     kNoKeys,                      kFlushing},
+    {"flushdb",     gen::FlushDb,     -1, kWrite,     kNoKeys,                      kFlushing},
+    {"keys",        gen::Keys,        2,  kReadonly,  kNoKeys,                      kDangerous},
+    {"randomkey",   gen::RandomKey,   1,  kReadonly,  kNoKeys,                      kGenerics},
+    {"scan",        gen::Scan,        -2, kReadonly,  kNoKeys,                      kGenerics},
+    {"type",        gen::Type,        2,  kFastRead,  OneKey(kKeyRo),               kGenerics},
+    {"unlink",      gen::Del,         -2, kFastWrite, AllKeys(kRemove),             kGenerics},
+
+    // Expiry.
+    {"expire",      exp::Expire,      -3, kFastWrite, OneKey(kTouch),               kGenerics},
+    {"expireat",    exp::ExpireAt,    -3, kFastWrite, OneKey(kTouch),               kGenerics},
+    {"expiretime",  exp::ExpireTime,  2,  kFastRead,  OneKey(kReadKey),             kGenerics},
+    {"persist",     exp::Persist,     2,  kFastWrite, OneKey(kTouch),               kGenerics},
+    {"pexpire",     exp::PExpire,     -3, kFastWrite, OneKey(kTouch),               kGenerics},
+    {"pexpireat",   exp::PExpireAt,   -3, kFastWrite, OneKey(kTouch),               kGenerics},
+    {"pexpiretime", exp::PExpireTime, 2,  kFastRead,  OneKey(kReadKey),             kGenerics},
+    {"pttl",        exp::PTtl,        2,  kFastRead,  OneKey(kReadKey),             kGenerics},
+    {"ttl",         exp::Ttl,         2,  kFastRead,  OneKey(kReadKey),             kGenerics},
+
+    // Connection, server, clients, introspection, debugging. A container has no handler, and its
+    // subcommands follow it:
+    //   {"config",     nullptr,        -2, 0,          kNoKeys, ...},
+    //   {"config|get", srv::ConfigGet, -3, kAdmin | ..., kNoKeys, ...},
+};
+// clang-format on
+
+constexpr size_t kRowCount = std::size(kRows);
+
+constexpr char ToLower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+// FNV-1a over the lower-case bytes of a name, also in parts.
+constexpr uint32_t kHashSeed = 2166136261u;
+constexpr uint32_t HashName(std::string_view name, uint32_t hash = kHashSeed) {
+  for (const char c : name) {
+    hash = (hash ^ static_cast<unsigned char>(ToLower(c))) * 16777619u;
+  }
+  return hash;
+}
+
+// REQUIRES: `lower` is lower case
+constexpr bool EqualsIgnoringCase(std::string_view lower, std::string_view text) {
+  if (lower.size() != text.size()) return false;
+  for (size_t i = 0; i < lower.size(); ++i) {
+    if (lower[i] != ToLower(text[i])) return false;
+  }
+  return true;
+}
+
+constexpr size_t kSlots = 1024;
+constexpr int16_t kEmptySlot = -1;
+static_assert(kRowCount * 4 <= kSlots, "the lookup table is too full to be fast");
+
+consteval std::array<int16_t, kSlots> BuildLookup() {
+  std::array<int16_t, kSlots> slots{};
+  slots.fill(kEmptySlot);
+  for (size_t row = 0; row < kRowCount; ++row) {
+    size_t slot = HashName(kRows[row].name) % kSlots;
+    while (slots[slot] != kEmptySlot) slot = (slot + 1) % kSlots;
+    slots[slot] = static_cast<int16_t>(row);
+  }
+  return slots;
+}
+constexpr std::array<int16_t, kSlots> kLookup = BuildLookup();
+
+consteval bool NamesAreUniqueAndLowerCase() {
+  for (size_t i = 0; i < kRowCount; ++i) {
+    for (const char c : kRows[i].name) {
+      if (c != ToLower(c)) return false;
+    }
+    for (size_t j = i + 1; j < kRowCount; ++j) {
+      if (kRows[i].name == kRows[j].name) return false;
+    }
+  }
+  return true;
+}
+static_assert(NamesAreUniqueAndLowerCase());
+
+// Every key a row promises must be there when the arity is met.
+consteval bool AritiesHoldTheirKeys() {
+  for (const CommandSpec& row : kRows) {
+    const int least = row.arity < 0 ? -row.arity : row.arity;
+    if (row.arity == 0 || (row.is_subcommand() && least < 2)) return false;
+    const KeySpec& keys = row.keys;
+    if (keys.first == 0) {
+      if (keys.last != 0 || keys.step != 0 || keys.flags != 0) return false;
+      continue;
+    }
+    if (keys.step <= 0 || keys.first >= least) return false;
+    if (keys.last >= least) return false;
+    if (keys.last >= 0 && keys.last < keys.first) return false;
+    if (keys.last < 0 && row.arity > 0) return false;  // a fixed count needs no open end
+    if (!row.Is(kWrite | kReadonly)) return false;
+  }
+  return true;
+}
+static_assert(AritiesHoldTheirKeys());
+
+consteval bool NeverBothWriteAndReadonly() {
+  for (const CommandSpec& row : kRows) {
+    if (row.Is(kWrite) && row.Is(kReadonly)) return false;
+  }
+  return true;
+}
+static_assert(NeverBothWriteAndReadonly());
+
+consteval bool SubcommandsFollowTheirContainer() {
+  std::string_view container;
+  for (const CommandSpec& row : kRows) {
+    const size_t bar = row.name.find('|');
+    if (bar == std::string_view::npos) {
+      container = row.name;
+    } else if (row.name.substr(0, bar) != container || row.handler == nullptr) {
+      return false;
+    }
+  }
+  return true;
+}
+static_assert(SubcommandsFollowTheirContainer());
+
+}  // namespace
+
+std::span<const CommandSpec> AllCommands() { return kRows; }
+
+const CommandSpec* FindCommand(std::string_view name) {
+  for (size_t slot = HashName(name) % kSlots; kLookup[slot] != kEmptySlot;
+       slot = (slot + 1) % kSlots) {
+    const CommandSpec& row = kRows[static_cast<size_t>(kLookup[slot])];
+    if (EqualsIgnoringCase(row.name, name)) return &row;
+  }
+  return nullptr;
+}
+
+const CommandSpec* FindSubcommand(std::string_view container, std::string_view sub) {
+  const uint32_t hash = HashName(sub, HashName("|", HashName(container)));
+  for (size_t slot = hash % kSlots; kLookup[slot] != kEmptySlot; slot = (slot + 1) % kSlots) {
+    const CommandSpec& row = kRows[static_cast<size_t>(kLookup[slot])];
+    const size_t bar = row.name.find('|');
+    if (bar == std::string_view::npos) continue;
+    if (EqualsIgnoringCase(row.name.substr(0, bar), container) &&
+        EqualsIgnoringCase(row.name.substr(bar + 1), sub)) {
+      return &row;
+    }
+  }
+  return nullptr;
+}
+
+bool HasSubcommands(const CommandSpec& spec) {
+  const size_t next = CommandIndex(spec) + 1;
+  return !spec.is_subcommand() && next < kRowCount && kRows[next].is_subcommand();
+}
+
+size_t CommandIndex(const CommandSpec& spec) { return static_cast<size_t>(&spec - kRows); }
+
+}  // namespace redis

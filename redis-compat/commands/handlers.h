@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Every handler by family; the rows in command_table.cc name them.
+
+#pragma once
+
+#include "redis-compat/command.h"
+
+namespace redis {
+
+namespace string_commands {
+Handler Append, Decr, DecrBy, Get, GetDel, GetEx, GetSet, Incr, IncrBy, MGet, MSet, MSetNx, PSetEx,
+    Set, SetEx, SetNx, StrLen;
+}  // namespace string_commands
+
+namespace generic_commands {
+Handler DbSize, Del, Exists, FlushAll, FlushDb, Keys, RandomKey, Scan, Type;
+}  // namespace generic_commands
+
+namespace expire_commands {
+Handler Expire, ExpireAt, ExpireTime, Persist, PExpire, PExpireAt, PExpireTime, PTtl, Ttl;
+}  // namespace expire_commands
+
+}  // namespace redis

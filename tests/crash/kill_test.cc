@@ -29,10 +29,16 @@
 #include <vector>
 
 #include "lsm/random.h"
-#include "tests/crash/server_process.h"
+#include "tests/support/server_process.h"
 
 namespace crash {
 namespace {
+
+using test_support::Call;
+using test_support::Context;
+using test_support::FreePort;
+using test_support::Reply;
+using test_support::ServerProcess;
 
 using State = std::map<std::string, std::string>;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "tests/crash/server_process.h"
+#include "tests/support/server_process.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 #include <cstdlib>
 #include <thread>
 
-namespace crash {
+namespace test_support {
 
 int FreePort() {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -102,6 +102,17 @@ Context ServerProcess::Connect() const {
   return context;
 }
 
+long ServerProcess::ResidentBytes() const {
+  const std::string path = "/proc/" + std::to_string(pid_) + "/statm";
+  std::FILE* file = std::fopen(path.c_str(), "r");
+  if (file == nullptr) return 0;
+  long total = 0;
+  long resident = 0;
+  const int fields = std::fscanf(file, "%ld %ld", &total, &resident);
+  std::fclose(file);
+  return fields == 2 ? resident * ::sysconf(_SC_PAGESIZE) : 0;
+}
+
 Reply Call(redisContext* context, const std::vector<std::string>& arguments) {
   std::vector<const char*> argv;
   std::vector<size_t> lengths;
@@ -113,4 +124,4 @@ Reply Call(redisContext* context, const std::vector<std::string>& arguments) {
       redisCommandArgv(context, static_cast<int>(argv.size()), argv.data(), lengths.data())));
 }
 
-}  // namespace crash
+}  // namespace test_support

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-namespace crash {
+namespace test_support {
 
 struct ContextDeleter {
   void operator()(redisContext* context) const { redisFree(context); }
@@ -47,6 +47,9 @@ class ServerProcess {
   // A connection, or null.
   Context Connect() const;
 
+  // Bytes of memory that the process holds at the moment; 0 if it has ended.
+  long ResidentBytes() const;
+
  private:
   // Collects the child if it has ended; with `block` waits for that. True if it has ended.
   bool Reap(bool block);
@@ -59,4 +62,4 @@ class ServerProcess {
 // Sends a command and returns its reply; null if the connection broke.
 Reply Call(redisContext* context, const std::vector<std::string>& arguments);
 
-}  // namespace crash
+}  // namespace test_support

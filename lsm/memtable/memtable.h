@@ -5,7 +5,7 @@
 //
 // One node a user key. From the node hangs a chain of records, newest first; a delete is a record.
 //
-//     node:   height | key length | key bytes | newest record | next[height]
+//     node:   next[height] | newest record | key length | key bytes
 //     record: sequence << 8 | type | older record | value length | value bytes
 //
 // Thread safety: one writer at a time (the writer lock orders them); any number of readers beside
@@ -25,14 +25,15 @@
 #include "lsm/format/internal_iterator.h"
 #include "lsm/format/internal_key.h"
 #include "lsm/memtable/arena.h"
+#include "lsm/memtable/hash_index.h"
+#include "lsm/memtable/skiplist.h"
 #include "lsm/types.h"
 
 namespace lsm {
 
 class MemTable {
  public:
-  MemTable();
-  ~MemTable();
+  MemTable() = default;
   MemTable(const MemTable&) = delete;
   MemTable& operator=(const MemTable&) = delete;
 
@@ -42,7 +43,8 @@ class MemTable {
   void Add(SequenceNumber sequence, RecordType type, std::string_view key, std::string_view value);
 
   // Takes back the record of `key` with exactly this sequence, if it is the newest; the one it
-  // replaced is the newest again. REQUIRES: the writer lock; no reader can see `sequence`.
+  // replaced is the newest again. Units are undone newest first, each with all its keys.
+  // REQUIRES: the writer lock; no reader can see `sequence`.
   void Undo(SequenceNumber sequence, std::string_view key);
 
   // The newest record of `key` that `sequence` can see. `value` stays valid as long as the table.
@@ -53,23 +55,60 @@ class MemTable {
   std::unique_ptr<InternalIterator> NewIterator() const;
 
   // Bytes taken from the system; never less than those of all keys and values put.
-  size_t ApproximateMemoryUsage() const;
+  size_t ApproximateMemoryUsage() const { return arena_.MemoryUsage() + index_.MemoryUsage(); }
 
   bool empty() const { return records() == 0; }
   // Keys that have at least one record.
-  uint64_t keys() const;
+  uint64_t keys() const { return keys_.load(std::memory_order_relaxed); }
   // Records, overwritten ones included.
-  uint64_t records() const;
-  // Sequences of the records in the table; 0 if it is empty.
-  SequenceNumber smallest_sequence() const;
-  SequenceNumber largest_sequence() const;
+  uint64_t records() const { return records_.load(std::memory_order_relaxed); }
+  // Bounds of the sequences of the records in the table, exact unless records were undone; 0 if it
+  // is empty.
+  SequenceNumber smallest_sequence() const {
+    return smallest_sequence_.load(std::memory_order_relaxed);
+  }
+  SequenceNumber largest_sequence() const {
+    return largest_sequence_.load(std::memory_order_relaxed);
+  }
 
   // Smallest and largest user key; false if the table is empty.
   bool KeyRange(std::string_view* smallest, std::string_view* largest) const;
 
  private:
-  struct Rep;
-  std::unique_ptr<Rep> rep_;
+  using Link = Arena::Link;
+  using Node = SkipList::Node;
+  class Iter;
+
+  // Never changes once it can be reached.
+  struct Record {
+    uint64_t tag;         // sequence << 8 | type
+    Link older;           // the record before this one of the same key, or null
+    uint32_t value_size;  // the value's bytes follow
+
+    SequenceNumber sequence() const { return tag >> 8; }
+    RecordType type() const { return static_cast<RecordType>(tag & 0xff); }
+    std::string_view value() const {
+      return {reinterpret_cast<const char*>(this) + sizeof(Record), value_size};
+    }
+  };
+  static_assert(sizeof(Record) == 16);
+
+  // Null for the null link.
+  const Record* RecordAt(Link link) const;
+  // The newest record of the node that `sequence` can see, or null.
+  const Record* FindVisible(const Node& node, SequenceNumber sequence) const;
+  Link NewRecord(SequenceNumber sequence, RecordType type, Link older, std::string_view value);
+  Link FindNode(uint64_t hash, std::string_view key) const;
+  void CountAdded(SequenceNumber sequence, bool first_of_key);
+
+  Arena arena_;
+  SkipList list_{&arena_};
+  HashIndex index_;
+  // Written by the writer only.
+  std::atomic<uint64_t> keys_{0};
+  std::atomic<uint64_t> records_{0};
+  std::atomic<SequenceNumber> smallest_sequence_{0};
+  std::atomic<SequenceNumber> largest_sequence_{0};
 };
 
 }  // namespace lsm

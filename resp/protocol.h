@@ -15,11 +15,15 @@ enum class Version { kResp2 = 2, kResp3 = 3 };
 struct Limits {
   size_t max_bulk_length = size_t{512} * 1024 * 1024;  // proto-max-bulk-len
   size_t max_multibulk_count = 1024 * 1024;
-  size_t max_inline_length = size_t{64} * 1024;
+  size_t max_line_length = size_t{64} * 1024;  // of an inline request and of a length
+  // False until the client has said who it is, where it must: then the two limits below hold too.
+  bool authenticated = true;
 };
 
+inline constexpr size_t kUnauthenticatedBulkLength = 16 * 1024;
+inline constexpr size_t kUnauthenticatedMultibulkCount = 10;
+
 // Before a client has authenticated.
-inline constexpr Limits kUnauthenticatedLimits{
-    .max_bulk_length = 16 * 1024, .max_multibulk_count = 10, .max_inline_length = 64 * 1024};
+inline constexpr Limits kUnauthenticatedLimits{.authenticated = false};
 
 }  // namespace resp

@@ -36,16 +36,21 @@ struct Value {
   std::string format;   // of verbatim
   int64_t integer = 0;  // also of boolean
   double number = 0;
-  std::vector<Value> elements;  // of aggregates; maps alternate key and value
+  // Of aggregates; maps and attributes alternate key and value. An attribute stands in front of the
+  // element it describes and does not count as one of those that the header announced.
+  std::vector<Value> elements;
 
-  // One line, as redis-cli --no-raw would nest it: for transcripts and failures.
+  bool operator==(const Value& other) const;
+
+  // One line, with redis-cli's marks for types: [(integer) 1, "two", (nil), {"k" => (true)}].
   std::string ToString() const;
 };
 
 enum class ReplyOutcome { kReply, kNeedMore, kError };
 
-// Decodes one reply from the front of `input`. Depth is limited to 64 and every announced length is
-// checked against `max_elements` before it is believed.
+// Decodes one reply from the front of `input`. `value` and `consumed` are set for kReply, `error`
+// for kError. An attribute in front of a reply is a reply of its own. Depth is limited to 64 and
+// every announced length is checked against `max_elements` before it is believed.
 ReplyOutcome ParseReply(std::string_view input, Value* value, size_t* consumed, std::string* error,
                         size_t max_elements = 1024 * 1024);
 

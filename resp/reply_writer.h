@@ -14,6 +14,10 @@
 
 namespace resp {
 
+// Appends a number as Redis 7.2 prints scores and floating-point replies: the shortest digits that
+// read back as the same value; "inf", "-inf", "nan", "-0".
+void AppendDouble(double value, std::string* out);
+
 class ReplyWriter {
  public:
   ReplyWriter(std::string* out, Version version) : out_(out), version_(version) {}

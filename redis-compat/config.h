@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -41,10 +42,13 @@ struct Settings {
   std::string dir = ".";
   std::string loglevel = "notice";
   std::string logfile;
+  bool daemonize = false;
+  std::string pidfile;
   int databases = 16;
   int hz = 10;
   bool active_expire = true;
   ProtectedAccess enable_debug_command = ProtectedAccess::kNo;
+  ProtectedAccess enable_protected_configs = ProtectedAccess::kNo;
   std::string requirepass;
   // durability
   AppendFsync appendfsync = AppendFsync::kEverysec;
@@ -61,21 +65,42 @@ class Config {
  public:
   Config();
   ~Config();
+  Config(const Config&) = delete;
+  Config& operator=(const Config&) = delete;
 
   // The command line after the program's name, as redis-server reads it: an optional file (or "-"
   // for standard input), then directives as "--name value ...". On an error the message is what
   // redis-server prints: the file, the line and what is wrong with it.
   lsm::Status Load(const std::vector<std::string>& arguments);
+  // The lines of a configuration file. Load reads its sources into one such text.
+  lsm::Status LoadText(std::string_view text);
 
   const Settings& settings() const;
 
   // The directives whose names match a glob pattern, with their values as CONFIG GET prints them.
   std::vector<std::pair<std::string, std::string>> Get(std::string_view pattern) const;
-  // Several at once, all or none (CONFIG SET). The error is the text after "ERR ".
-  lsm::Status Set(const std::vector<std::pair<std::string, std::string>>& values);
+  // Those that match any of the patterns, each name once.
+  std::vector<std::pair<std::string, std::string>> Get(
+      const std::vector<std::string_view>& patterns) const;
+  // The value of one directive by its exact name. REQUIRES: the name is known.
+  std::string_view Value(std::string_view name) const;
 
-  // What was said while loading: directives without effect and the like, one line each.
+  // Several at once, all or none (CONFIG SET). The error is the text after "ERR ". Directives that
+  // enable-protected-configs guards are refused as it says.
+  lsm::Status Set(const std::vector<std::pair<std::string, std::string>>& values,
+                  bool client_is_local = false);
+
+  // Called by Set with the new settings in place. If it fails, everything is as before and Set
+  // fails with its message.
+  using ChangeHook = std::function<lsm::Status(const Settings& before, const Settings& after)>;
+  void set_change_hook(ChangeHook hook);
+
+  // DEBUG SET-ACTIVE-EXPIRE; no directive says this.
+  void set_active_expire(bool on);
+
+  // What was said while loading and setting: directives without effect and the like, one line each.
   const std::vector<std::string>& warnings() const;
+  void ClearWarnings();
   // The file it was loaded from, absolute; empty if none.
   const std::string& file() const;
 

@@ -7,6 +7,10 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
+
+#include "lsm/listener.h"
+#include "lsm/status.h"
 
 namespace redis {
 
@@ -24,8 +28,11 @@ class Host {
   virtual void CloseClient(ClientId client, bool discard_output) = 0;
   // Leaves the loop after this tick's replies are written. The process exits 0.
   virtual void Stop() = 0;
-  // Listening, buffers and such, after CONFIG SET changed them.
-  virtual void ApplyNetworkConfig() {}
+  // Listening addresses, keepalive, hz and such, after CONFIG SET changed them. If it fails nothing
+  // has changed; the message is what follows "... - " in CONFIG SET's error.
+  virtual lsm::Status ApplyNetworkConfig() { return lsm::Status::Ok(); }
+  // A line for the server's log. Safe from any thread.
+  virtual void Log(lsm::LogLevel /*level*/, std::string_view /*message*/) {}
 };
 
 }  // namespace redis

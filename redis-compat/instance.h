@@ -64,8 +64,9 @@ class Instance {
   void BeginTick();
   enum class RunResult {
     kIdle,    // all whole commands were executed
-    kPaused,  // input may be left: the output is full, writes are stopped, or a command waits; the
-              // host is asked to wake the session when it may go on
+    kPaused,  // input may be left: the output is full, writes are stopped, or a command waits. The
+              // network runs the session again when it has written some of its output; for the
+              // other reasons the instance asks the host to wake the session when it may go on
     kYield,   // input is left and the turn is over: run it again in the next tick
     kClose,   // close once the output is written
   };

@@ -61,14 +61,18 @@ class Session {
 
   Session(ClientId id, Peer peer, int64_t now_ms);
 
-  // The network appends what it read.
+  // The network appends what it read. What was executed is dropped from its front once a Run, not
+  // once a command.
   std::string& input() { return input_; }
+  // A hint for its capacity: bytes that would complete the argument being received, 0 if unknown.
+  size_t bytes_wanted() const { return parser_.bytes_wanted(); }
   // Bytes of input that were not executed yet.
   size_t input_bytes() const { return input_.size() - input_read_; }
 
   // Bytes that may be written now.
   std::string_view releasable_output() const;
   // REQUIRES: bytes <= releasable_output().size()
+  // Costs what is consumed, not what is left: a slow reader takes a large output in many pieces.
   void ConsumeOutput(size_t bytes);
   // Bytes that were not written yet, releasable or not.
   size_t output_bytes() const { return output_.size() - output_start_; }

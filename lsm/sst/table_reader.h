@@ -14,12 +14,15 @@
 
 #include "lsm/file_system.h"
 #include "lsm/format/internal_iterator.h"
+#include "lsm/format/table_format.h"
 #include "lsm/pinned_value.h"
 #include "lsm/sst/block_cache.h"
 #include "lsm/status.h"
 #include "lsm/types.h"
 
 namespace lsm {
+
+class TableFile;
 
 class TableReader {
  public:
@@ -28,6 +31,9 @@ class TableReader {
   static Result<std::unique_ptr<TableReader>> Open(FileSystem* fs, const std::string& path,
                                                    uint64_t file_number, TreeId tree,
                                                    BlockCache* cache);
+  // The same for a file that is open already, so that readers of its slices share one handle.
+  static Result<std::unique_ptr<TableReader>> Open(std::shared_ptr<const TableFile> file,
+                                                   TreeId tree, BlockCache* cache);
   ~TableReader();
 
   // The newest record of `key` that `sequence` can see. `value` is set if it is a value.
@@ -38,17 +44,7 @@ class TableReader {
   // Holds at most one data block, and none before it is positioned. The reader must outlive it.
   std::unique_ptr<InternalIterator> NewIterator(bool fill_cache) const;
 
-  struct Properties {
-    uint64_t entries = 0;
-    uint64_t tombstones = 0;
-    uint64_t data_blocks = 0;
-    uint64_t raw_key_bytes = 0;
-    uint64_t raw_value_bytes = 0;
-    SequenceNumber smallest_sequence = 0;
-    SequenceNumber largest_sequence = 0;
-    std::string smallest_key;
-    std::string largest_key;
-  };
+  using Properties = SstProperties;
   Result<Properties> ReadProperties() const;
 
   // Data blocks that were read from disk for this reader so far.

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Block is the uncompressed contents of a data or index block (FORMAT.md), and its iterator.
+//
+// The bytes may be hostile: their checksum was right, which says that they are what was written,
+// not that they make sense. Whatever they hold, nothing outside of the block is touched, every
+// call ends, and what is malformed is reported.
+//
+// Thread safety: a Block is immutable and safe for concurrent use; an iterator belongs to one
+// thread.
+
+#pragma once
+
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "lsm/format/compression.h"
+#include "lsm/format/internal_key.h"
+
+namespace lsm {
+
+class Block {
+ public:
+  class Iterator;
+
+  // Takes the first `size` of the bytes as contents. Null with `*why` set if the restart points
+  // are malformed.
+  static std::shared_ptr<const Block> Parse(OwnedBytes bytes, size_t size, const char** why);
+
+  // Memory that the block occupies, with the bookkeeping of its owners.
+  size_t charge() const;
+
+  // Walks every entry and checks what reading does not: that the restart points, and only they,
+  // are entries that share nothing because they begin anew, and that keys ascend. Null if so.
+  const char* Check() const;
+
+ private:
+  Block(OwnedBytes bytes, uint32_t entries_end, uint32_t restart_count)
+      : bytes_(std::move(bytes)), entries_end_(entries_end), restart_count_(restart_count) {}
+
+  uint32_t Restart(uint32_t i) const {
+    return DecodeFixed32(bytes_.data.get() + entries_end_ + size_t{4} * i);
+  }
+
+  const OwnedBytes bytes_;
+  const uint32_t entries_end_;  // where the entries end and the restart points begin
+  const uint32_t restart_count_;
+};
+
+// Not Valid() before it is positioned, past either end, and for good after corruption was met.
+class Block::Iterator {
+ public:
+  Iterator() = default;  // Reset comes first
+  // `block` must outlive the iterator's use.
+  explicit Iterator(const Block* block) : block_(block) {}
+  Iterator(const Iterator&) = delete;
+  Iterator& operator=(const Iterator&) = delete;
+
+  // As if made anew for `block`.
+  void Reset(const Block* block) {
+    block_ = block;
+    valid_ = false;
+    corruption_ = nullptr;
+  }
+
+  bool Valid() const { return valid_; }
+  // What is malformed, or null.
+  const char* corruption() const { return corruption_; }
+
+  void SeekToFirst();
+  void SeekToLast();
+  // To the first entry at or after (user_key, sequence).
+  void Seek(std::string_view user_key, SequenceNumber sequence);
+  // To the last entry before (user_key, sequence).
+  void SeekBefore(std::string_view user_key, SequenceNumber sequence);
+  // REQUIRES: Valid()
+  void Next();
+  void Prev();
+
+  // Views are good until the iterator moves. REQUIRES: Valid()
+  std::string_view user_key() const {
+    assert(valid_);
+    return parsed_.user_key;
+  }
+  SequenceNumber sequence() const {
+    assert(valid_);
+    return parsed_.sequence;
+  }
+  RecordType type() const {
+    assert(valid_);
+    return parsed_.type;
+  }
+  std::string_view value() const {
+    assert(valid_);
+    return value_;
+  }
+  // Of the entry within the block.
+  uint32_t offset() const { return offset_; }
+
+ private:
+  friend class Block;
+
+  // Decodes the entry at `offset`, whose predecessor was decoded last unless it is a restart point.
+  // False at the end and on corruption.
+  bool Decode(uint32_t offset);
+  // Decodes the entry of a restart point.
+  bool DecodeRestart(uint32_t i);
+  // The last restart point whose offset is below `offset`. REQUIRES: offset > 0
+  uint32_t RestartBefore(uint32_t offset) const;
+  bool Corrupt(const char* why);
+
+  const Block* block_ = nullptr;
+  bool valid_ = false;
+  const char* corruption_ = nullptr;
+  uint32_t offset_ = 0;       // of the entry
+  uint32_t next_offset_ = 0;  // of the one behind it
+  std::string_view key_;      // internal key: in the block if it shares nothing, else in buffer_
+  std::string_view value_;
+  ParsedInternalKey parsed_;  // of key_
+  std::string buffer_;
+};
+
+}  // namespace lsm

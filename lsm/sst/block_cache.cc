@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The budget is one number for all shards; shards only spread the lock. Inserting:
+//
+// 1. Take the charge from the budget, if it is free.
+// 2. If not, evict one entry and go back to 1. The shards give victims in turn, so that together
+//    they behave as one clock; none gives one while it is empty, and when all are empty the block
+//    is larger than the budget and is not kept.
+// 3. Put the entry into the key's shard.
+//
+// So the usage never exceeds the capacity, except between SetCapacity's first and last step.
+// A shard is an array of entries, linked into hash chains by index, that the hand sweeps; an
+// entry begins without its reference bit, so a block that is used once goes first.
+
+#include "lsm/sst/block_cache.h"
+
+#include <array>
+#include <atomic>
+#include <utility>
+#include <vector>
+
+#include "lsm/sst/block.h"
+#include "lsm/util/mutex.h"
+
+namespace lsm {
+namespace {
+
+constexpr size_t kShards = 16;
+constexpr uint32_t kNone = UINT32_MAX;
+
+struct Key {
+  uint64_t file;
+  uint64_t offset;
+  bool operator==(const Key&) const = default;
+
+  uint64_t Hash() const {
+    uint64_t h = (file * 0x9e3779b97f4a7c15u) ^ (offset * 0xc2b2ae3d27d4eb4fu);
+    h = (h ^ (h >> 32)) * 0xd6e8feb86659fd93u;
+    return h ^ (h >> 32);
+  }
+};
+
+struct Entry {
+  Key key = {};
+  std::shared_ptr<const Block> block;  // null: a free place
+  size_t charge = 0;
+  bool referenced = false;
+  uint32_t next = kNone;  // in its chain, or in the list of free places
+};
+
+class Shard {
+ public:
+  std::shared_ptr<const Block> Lookup(const Key& key, uint64_t hash) EXCLUDES_LOCK(mutex_) {
+    MutexLock lock(&mutex_);
+    const uint32_t i = Find(key, hash);
+    if (i == kNone) {
+      ++misses_;
+      return nullptr;
+    }
+    ++hits_;
+    entries_[i].referenced = true;
+    return entries_[i].block;
+  }
+
+  // Puts an entry in, in place of one of the same key. Returns the charge of that one, or 0.
+  size_t Insert(const Key& key, uint64_t hash, std::shared_ptr<const Block> block, size_t charge)
+      EXCLUDES_LOCK(mutex_) {
+    Entry old;  // freed after the lock
+    MutexLock lock(&mutex_);
+    if (const uint32_t i = Find(key, hash); i != kNone) old = Unlink(i);
+    if (live_ >= heads_.size()) Grow();
+    uint32_t i = free_;
+    if (i != kNone) {
+      free_ = entries_[i].next;
+    } else {
+      i = static_cast<uint32_t>(entries_.size());
+      entries_.emplace_back();
+    }
+    uint32_t& head = heads_[hash / kShards & (heads_.size() - 1)];
+    entries_[i] = {key, std::move(block), charge, false, head};
+    head = i;
+    ++live_;
+    return old.charge;
+  }
+
+  // Returns the charge of what was evicted: 0 if there is nothing.
+  size_t EvictOne() EXCLUDES_LOCK(mutex_) {
+    Entry victim;  // freed after the lock
+    MutexLock lock(&mutex_);
+    if (live_ == 0) return 0;
+    while (true) {  // ends within two rounds: the first one takes the reference bits away
+      hand_ = hand_ + 1 < entries_.size() ? hand_ + 1 : 0;
+      Entry& entry = entries_[hand_];
+      if (entry.block == nullptr) continue;
+      if (!std::exchange(entry.referenced, false)) break;
+    }
+    victim = Unlink(static_cast<uint32_t>(hand_));
+    return victim.charge;
+  }
+
+  uint64_t hits() const EXCLUDES_LOCK(mutex_) {
+    MutexLock lock(&mutex_);
+    return hits_;
+  }
+  uint64_t misses() const EXCLUDES_LOCK(mutex_) {
+    MutexLock lock(&mutex_);
+    return misses_;
+  }
+
+ private:
+  uint32_t Find(const Key& key, uint64_t hash) const REQUIRES_LOCK(mutex_) {
+    if (heads_.empty()) return kNone;
+    uint32_t i = heads_[hash / kShards & (heads_.size() - 1)];
+    while (i != kNone && entries_[i].key != key) i = entries_[i].next;
+    return i;
+  }
+
+  // Takes entry `i` out of its chain and frees its place.
+  Entry Unlink(uint32_t i) REQUIRES_LOCK(mutex_) {
+    uint32_t* link = &heads_[entries_[i].key.Hash() / kShards & (heads_.size() - 1)];
+    while (*link != i) link = &entries_[*link].next;
+    *link = entries_[i].next;
+    Entry out = std::move(entries_[i]);
+    entries_[i] = {};
+    entries_[i].next = free_;
+    free_ = i;
+    --live_;
+    return out;
+  }
+
+  // Doubles the chains.
+  void Grow() REQUIRES_LOCK(mutex_) {
+    heads_.assign(heads_.empty() ? 16 : heads_.size() * 2, kNone);
+    for (uint32_t i = 0; i < entries_.size(); ++i) {
+      if (entries_[i].block == nullptr) continue;
+      uint32_t& head = heads_[entries_[i].key.Hash() / kShards & (heads_.size() - 1)];
+      entries_[i].next = head;
+      head = i;
+    }
+  }
+
+  mutable Mutex mutex_;
+  std::vector<Entry> entries_ GUARDED_BY(mutex_);
+  std::vector<uint32_t> heads_ GUARDED_BY(mutex_);  // first of each chain; a power of two
+  uint32_t free_ GUARDED_BY(mutex_) = kNone;        // first free place
+  size_t live_ GUARDED_BY(mutex_) = 0;
+  size_t hand_ GUARDED_BY(mutex_) = 0;  // of the clock: the place it looked at last
+  uint64_t hits_ GUARDED_BY(mutex_) = 0;
+  uint64_t misses_ GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace
+
+struct BlockCache::Rep {
+  explicit Rep(size_t bytes) : capacity(bytes) {}
+
+  bool TryReserve(size_t charge) {
+    const size_t limit = capacity.load(std::memory_order_relaxed);
+    size_t used = usage.load(std::memory_order_relaxed);
+    do {
+      if (charge > limit || used > limit - charge) return false;
+    } while (!usage.compare_exchange_weak(used, used + charge, std::memory_order_relaxed));
+    return true;
+  }
+
+  // False if no shard had an entry.
+  bool EvictOne() {
+    for (size_t tries = 0; tries < kShards; ++tries) {
+      Shard& shard = shards[turn.fetch_add(1, std::memory_order_relaxed) % kShards];
+      if (const size_t freed = shard.EvictOne(); freed != 0) {
+        usage.fetch_sub(freed, std::memory_order_relaxed);
+        return true;
+      }
+    }
+    return false;
+  }
+
+  std::array<Shard, kShards> shards;
+  std::atomic<size_t> capacity;
+  std::atomic<size_t> usage{0};
+  std::atomic<size_t> turn{0};  // the shard that gives the next victim
+};
+
+BlockCache::BlockCache(size_t capacity_bytes) : rep_(std::make_unique<Rep>(capacity_bytes)) {}
+BlockCache::~BlockCache() = default;
+
+std::shared_ptr<const Block> BlockCache::Lookup(uint64_t file, uint64_t offset) {
+  const Key key{file, offset};
+  const uint64_t hash = key.Hash();
+  return rep_->shards[hash % kShards].Lookup(key, hash);
+}
+
+void BlockCache::Insert(uint64_t file, uint64_t offset, std::shared_ptr<const Block> block,
+                        size_t charge) {
+  assert(block != nullptr && charge > 0);
+  if (charge > capacity_bytes()) return;  // rather than emptying the cache in vain
+  while (!rep_->TryReserve(charge)) {
+    if (!rep_->EvictOne()) return;
+  }
+  const Key key{file, offset};
+  const uint64_t hash = key.Hash();
+  const size_t freed = rep_->shards[hash % kShards].Insert(key, hash, std::move(block), charge);
+  rep_->usage.fetch_sub(freed, std::memory_order_relaxed);
+}
+
+size_t BlockCache::usage_bytes() const { return rep_->usage.load(std::memory_order_relaxed); }
+size_t BlockCache::capacity_bytes() const { return rep_->capacity.load(std::memory_order_relaxed); }
+
+void BlockCache::SetCapacity(size_t bytes) {
+  rep_->capacity.store(bytes, std::memory_order_relaxed);
+  while (usage_bytes() > bytes && rep_->EvictOne()) {
+  }
+}
+
+uint64_t BlockCache::hits() const {
+  uint64_t sum = 0;
+  for (const Shard& shard : rep_->shards) sum += shard.hits();
+  return sum;
+}
+
+uint64_t BlockCache::misses() const {
+  uint64_t sum = 0;
+  for (const Shard& shard : rep_->shards) sum += shard.misses();
+  return sum;
+}
+
+}  // namespace lsm

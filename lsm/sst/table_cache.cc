@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Files, not readers, are counted and evicted: the readers of a file's slices share its handle. A
+// file is opened without the lock; of two threads that open the same one, the later to finish uses
+// what the earlier has left.
+
+#include "lsm/sst/table_cache.h"
+
+#include <algorithm>
+#include <list>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "lsm/format/file_names.h"
+#include "lsm/sst/table_file.h"
+#include "lsm/util/mutex.h"
+
+namespace lsm {
+namespace {
+
+struct OpenFile {
+  uint64_t number = 0;
+  std::shared_ptr<const TableFile> file;
+  std::unordered_map<TreeId, std::shared_ptr<const TableReader>> readers;
+};
+
+}  // namespace
+
+struct TableCache::Rep {
+  Rep(FileSystem* file_system, std::string dir, int max_open_files, BlockCache* cache)
+      : fs(file_system),
+        directory(std::move(dir)),
+        limit(static_cast<size_t>(std::max(max_open_files, 1))),
+        blocks(cache) {}
+
+  // The file, which becomes the most recently used one; null if it is not open.
+  OpenFile* Touch(uint64_t number) REQUIRES_LOCK(mutex) {
+    const auto it = by_number.find(number);
+    if (it == by_number.end()) return nullptr;
+    order.splice(order.begin(), order, it->second);
+    return &*it->second;
+  }
+
+  // Moves what is beyond the limit to `victims`, which the caller closes without the lock.
+  void Shrink(std::list<OpenFile>* victims) REQUIRES_LOCK(mutex) {
+    while (order.size() > limit) {
+      by_number.erase(order.back().number);
+      victims->splice(victims->end(), order, std::prev(order.end()));
+    }
+  }
+
+  FileSystem* const fs;
+  const std::string directory;
+  const size_t limit;
+  BlockCache* const blocks;
+
+  mutable Mutex mutex;
+  std::list<OpenFile> order GUARDED_BY(mutex);  // most recently used first
+  std::unordered_map<uint64_t, std::list<OpenFile>::iterator> by_number GUARDED_BY(mutex);
+};
+
+TableCache::TableCache(FileSystem* fs, std::string directory, int max_open_files,
+                       BlockCache* blocks)
+    : rep_(std::make_unique<Rep>(fs, std::move(directory), max_open_files, blocks)) {}
+TableCache::~TableCache() = default;
+
+Result<std::shared_ptr<const TableReader>> TableCache::Find(uint64_t file_number,
+                                                            TreeId slice_tree) {
+  Rep& r = *rep_;
+  std::shared_ptr<const TableFile> file;
+  {
+    MutexLock lock(&r.mutex);
+    if (const OpenFile* open = r.Touch(file_number)) {
+      const auto it = open->readers.find(slice_tree);
+      if (it != open->readers.end()) return it->second;
+      file = open->file;
+    }
+  }
+  if (file == nullptr) {
+    Result<std::shared_ptr<const TableFile>> opened =
+        TableFile::Open(r.fs, SstFileName(r.directory, file_number), file_number);
+    RETURN_IF_ERROR(opened.status());
+    file = std::move(*opened);
+  }
+  Result<std::unique_ptr<TableReader>> made = TableReader::Open(file, slice_tree, r.blocks);
+  RETURN_IF_ERROR(made.status());
+  std::shared_ptr<const TableReader> reader = std::move(*made);
+
+  std::list<OpenFile> victims;
+  MutexLock lock(&r.mutex);
+  OpenFile* open = r.Touch(file_number);
+  if (open == nullptr) {
+    r.order.push_front({file_number, std::move(file), {}});
+    r.by_number[file_number] = r.order.begin();
+    open = &r.order.front();
+  }
+  reader = open->readers.try_emplace(slice_tree, std::move(reader)).first->second;
+  r.Shrink(&victims);
+  return reader;
+}
+
+void TableCache::Evict(uint64_t file_number) {
+  std::list<OpenFile> victims;  // closed after the lock
+  MutexLock lock(&rep_->mutex);
+  const auto it = rep_->by_number.find(file_number);
+  if (it == rep_->by_number.end()) return;
+  victims.splice(victims.end(), rep_->order, it->second);
+  rep_->by_number.erase(it);
+}
+
+int TableCache::open_files() const {
+  MutexLock lock(&rep_->mutex);
+  return static_cast<int>(rep_->order.size());
+}
+
+}  // namespace lsm

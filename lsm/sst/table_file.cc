@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "lsm/sst/table_file.h"
+
+#include <algorithm>
+
+#include "lsm/format/checksum.h"
+#include "lsm/format/coding.h"
+
+namespace lsm {
+
+Result<std::shared_ptr<const TableFile>> TableFile::Open(FileSystem* fs, const std::string& path,
+                                                         uint64_t file_number) {
+  Result<std::unique_ptr<RandomAccessFile>> handle = fs->OpenForRead(path);
+  RETURN_IF_ERROR(handle.status());
+  std::shared_ptr<TableFile> file(new TableFile(path, file_number, std::move(*handle)));
+  RETURN_IF_ERROR(file->ReadFooter());
+  RETURN_IF_ERROR(file->ReadDirectory());
+  return std::shared_ptr<const TableFile>(std::move(file));
+}
+
+Status TableFile::ReadFooter() {
+  const Result<uint64_t> size = file_->Size();
+  RETURN_IF_ERROR(size.status());
+  size_ = *size;
+  if (size_ < kSstFooterSize) return Corruption("footer", 0, "the file is too short");
+  const uint64_t offset = size_ - kSstFooterSize;
+  char bytes[kSstFooterSize];
+  const Result<size_t> got = file_->ReadAt(offset, sizeof bytes, bytes);
+  RETURN_IF_ERROR(got.status());
+  if (*got != sizeof bytes) return Corruption("footer", offset, "the file ends early");
+  if (const char* why = DecodeSstFooter({bytes, sizeof bytes}, number_, offset, &footer_)) {
+    return Corruption("footer", offset, why);
+  }
+  return Status::Ok();
+}
+
+Status TableFile::ReadDirectory() {
+  constexpr const char* kWhat = "slice directory";
+  size_t size;
+  const Result<OwnedBytes> bytes = ReadContents(footer_.directory, kWhat, &size);
+  RETURN_IF_ERROR(bytes.status());
+  const uint64_t offset = footer_.directory.offset;
+  if (const char* why =
+          DecodeSstDirectory({bytes->data.get(), size}, footer_.slices, offset, &slices_)) {
+    return Corruption(kWhat, offset, why);
+  }
+  return Status::Ok();
+}
+
+const SstSlice* TableFile::FindSlice(TreeId tree) const {
+  const auto it =
+      std::lower_bound(slices_.begin(), slices_.end(), tree,
+                       [](const SstSlice& slice, TreeId wanted) { return slice.tree < wanted; });
+  return it != slices_.end() && it->tree == tree ? &*it : nullptr;
+}
+
+Result<OwnedBytes> TableFile::ReadContents(BlockHandle handle, const char* what, size_t* size,
+                                           uint8_t* compression) const {
+  if (!handle.Within(size_)) return Corruption(what, handle.offset, "beyond the end of the file");
+  if (handle.size > kMaxBlockSize) return Corruption(what, handle.offset, "block too large");
+  OwnedBytes stored(handle.size + kBlockTrailerSize);
+  const Result<size_t> got = file_->ReadAt(handle.offset, stored.size, stored.data.get());
+  RETURN_IF_ERROR(got.status());
+  if (*got != stored.size) return Corruption(what, handle.offset, "the file ends early");
+  const std::string_view all = stored.view();
+  if (DecodeFixed64(all.data() + handle.size + 1) !=
+      Checksum(all.substr(0, handle.size + 1), number_, handle.offset)) {
+    return Corruption(what, handle.offset, "checksum mismatch");
+  }
+  const auto type = static_cast<uint8_t>(all[handle.size]);
+  if (compression != nullptr) *compression = type;
+  *size = handle.size;
+  if (type == static_cast<uint8_t>(Compression::kNone)) return stored;
+  OwnedBytes contents;
+  if (const char* why = DecompressBlock(type, all.substr(0, handle.size), &contents)) {
+    return Corruption(what, handle.offset, why);
+  }
+  *size = contents.size;
+  return contents;
+}
+
+Result<std::shared_ptr<const Block>> TableFile::ReadBlock(BlockHandle handle,
+                                                          const char* what) const {
+  size_t size;
+  Result<OwnedBytes> bytes = ReadContents(handle, what, &size);
+  RETURN_IF_ERROR(bytes.status());
+  const char* why;
+  std::shared_ptr<const Block> block = Block::Parse(std::move(*bytes), size, &why);
+  if (block == nullptr) return Corruption(what, handle.offset, why);
+  return block;
+}
+
+Status TableFile::Corruption(const char* what, uint64_t offset, std::string_view why) const {
+  std::string message = path_ + ": " + what + " at offset " + std::to_string(offset) + ": ";
+  message.append(why);
+  return Status::Corruption(std::move(message));
+}
+
+}  // namespace lsm

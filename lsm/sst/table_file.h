@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// TableFile is an open SST file: its footer and slice directory, and blocks that are checked
+// before anybody sees them. It knows nothing of what data blocks hold.
+//
+// Thread safety: immutable after Open; safe for concurrent use.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "lsm/file_system.h"
+#include "lsm/format/compression.h"
+#include "lsm/format/table_format.h"
+#include "lsm/sst/block.h"
+#include "lsm/status.h"
+#include "lsm/types.h"
+
+namespace lsm {
+
+class TableFile {
+ public:
+  // Checks footer and slice directory.
+  static Result<std::shared_ptr<const TableFile>> Open(FileSystem* fs, const std::string& path,
+                                                       uint64_t file_number);
+
+  const std::string& path() const { return path_; }
+  uint64_t number() const { return number_; }
+  uint64_t size() const { return size_; }
+  const SstFooter& footer() const { return footer_; }
+  const std::vector<SstSlice>& slices() const { return slices_; }
+  // Null if the file has no slice of `tree`.
+  const SstSlice* FindSlice(TreeId tree) const;
+
+  // Reads a block, checks it against its checksum and undoes its compression; `*size` of the bytes
+  // are the contents. `what` names the block in errors. `compression` may be null.
+  Result<OwnedBytes> ReadContents(BlockHandle handle, const char* what, size_t* size,
+                                  uint8_t* compression = nullptr) const;
+  // The same for a data or index block.
+  Result<std::shared_ptr<const Block>> ReadBlock(BlockHandle handle, const char* what) const;
+
+  // kCorruption: "PATH: WHAT at offset OFFSET: WHY".
+  Status Corruption(const char* what, uint64_t offset, std::string_view why) const;
+
+ private:
+  TableFile(std::string path, uint64_t number, std::unique_ptr<RandomAccessFile> file)
+      : path_(std::move(path)), number_(number), file_(std::move(file)) {}
+  Status ReadFooter();
+  Status ReadDirectory();
+
+  const std::string path_;
+  const uint64_t number_;
+  const std::unique_ptr<RandomAccessFile> file_;
+  uint64_t size_ = 0;
+  SstFooter footer_;
+  std::vector<SstSlice> slices_;
+};
+
+}  // namespace lsm

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "lsm/sst/block_cache.h"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <cstring>
+#include <thread>
+#include <vector>
+
+#include "lsm/format/internal_key.h"
+#include "lsm/random.h"
+#include "lsm/sst/block.h"
+#include "lsm/sst/block_builder.h"
+
+namespace lsm {
+namespace {
+
+// A block whose only value says where it belongs.
+std::shared_ptr<const Block> MakeBlock(uint64_t file, uint64_t offset) {
+  BlockBuilder builder(1);
+  std::string key;
+  AppendInternalKey(&key, "k", 1, RecordType::kValue);
+  builder.Add(key, std::to_string(file) + ":" + std::to_string(offset));
+  const std::string& contents = *builder.Finish();
+  OwnedBytes bytes(contents.size());
+  std::memcpy(bytes.data.get(), contents.data(), contents.size());
+  const char* why;
+  return Block::Parse(std::move(bytes), contents.size(), &why);
+}
+
+bool IsBlock(const Block& block, uint64_t file, uint64_t offset) {
+  Block::Iterator it(&block);
+  it.SeekToFirst();
+  return it.Valid() && it.value() == std::to_string(file) + ":" + std::to_string(offset);
+}
+
+}  // namespace
+
+TEST_CASE("a cache finds what was put into it, by file and offset") {
+  BlockCache cache(1 << 20);
+  CHECK(cache.Lookup(1, 0) == nullptr);
+  for (uint64_t file = 1; file <= 20; ++file) {
+    for (uint64_t offset = 0; offset < 20; ++offset) {
+      cache.Insert(file, offset, MakeBlock(file, offset), 100);
+    }
+  }
+  CHECK(cache.usage_bytes() == 40000);
+  for (uint64_t file = 1; file <= 20; ++file) {
+    for (uint64_t offset = 0; offset < 20; ++offset) {
+      const auto block = cache.Lookup(file, offset);
+      REQUIRE(block != nullptr);
+      CHECK(IsBlock(*block, file, offset));
+    }
+  }
+  CHECK(cache.Lookup(21, 0) == nullptr);
+  CHECK(cache.hits() == 400);
+  CHECK(cache.misses() == 2);
+}
+
+TEST_CASE("replacing an entry charges it once") {
+  BlockCache cache(1000);
+  cache.Insert(1, 8, MakeBlock(1, 7), 300);
+  cache.Insert(1, 8, MakeBlock(1, 8), 200);
+  CHECK(cache.usage_bytes() == 200);
+  CHECK(IsBlock(*cache.Lookup(1, 8), 1, 8));
+}
+
+TEST_CASE("the budget holds after every insertion, and full use is made of it") {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    CAPTURE(seed);
+    Random random(seed);
+    BlockCache cache(50000);
+    size_t largest = 0;
+    for (int i = 0; i < 3000; ++i) {
+      const size_t charge = 1 + random.Uniform(900);
+      largest = std::max(largest, charge);
+      const uint64_t offset = random.Uniform(500);
+      cache.Insert(1, offset, MakeBlock(1, offset), charge);
+      REQUIRE(cache.usage_bytes() <= 50000);
+      if (const auto block = cache.Lookup(1, random.Uniform(500))) REQUIRE(block != nullptr);
+    }
+    CHECK(cache.usage_bytes() > 50000 - 2 * largest);
+  }
+}
+
+TEST_CASE("a block larger than the budget is not kept and evicts nothing") {
+  BlockCache cache(1000);
+  cache.Insert(1, 0, MakeBlock(1, 0), 400);
+  cache.Insert(1, 1, MakeBlock(1, 1), 1001);
+  CHECK(cache.Lookup(1, 1) == nullptr);
+  CHECK(cache.Lookup(1, 0) != nullptr);
+  cache.Insert(1, 2, MakeBlock(1, 2), 1000);
+  CHECK(cache.Lookup(1, 2) != nullptr);
+  CHECK(cache.usage_bytes() == 1000);
+}
+
+TEST_CASE("blocks in use again and again survive a scan of others") {
+  BlockCache cache(100 * 100);
+  for (uint64_t i = 0; i < 50; ++i) cache.Insert(1, i, MakeBlock(1, i), 100);
+  for (uint64_t i = 0; i < 2000; ++i) {
+    cache.Insert(2, i, MakeBlock(2, i), 100);
+    if (i % 10 == 0) {
+      for (uint64_t hot = 0; hot < 50; ++hot) {
+        if (cache.Lookup(1, hot) == nullptr) cache.Insert(1, hot, MakeBlock(1, hot), 100);
+      }
+    }
+  }
+  uint64_t kept = 0;
+  for (uint64_t i = 0; i < 50; ++i) kept += cache.Lookup(1, i) != nullptr;
+  CHECK(kept >= 45);
+}
+
+TEST_CASE("an evicted block stays alive for whoever holds it") {
+  BlockCache cache(100);
+  cache.Insert(1, 0, MakeBlock(1, 0), 100);
+  const auto held = cache.Lookup(1, 0);
+  cache.Insert(1, 1, MakeBlock(1, 1), 100);
+  CHECK(cache.Lookup(1, 0) == nullptr);
+  CHECK(IsBlock(*held, 1, 0));
+}
+
+TEST_CASE("shrinking the capacity evicts at once, growing it takes effect at once") {
+  BlockCache cache(10000);
+  for (uint64_t i = 0; i < 100; ++i) cache.Insert(1, i, MakeBlock(1, i), 100);
+  CHECK(cache.usage_bytes() == 10000);
+  cache.SetCapacity(2500);
+  CHECK(cache.capacity_bytes() == 2500);
+  CHECK(cache.usage_bytes() == 2500);
+  cache.SetCapacity(0);
+  CHECK(cache.usage_bytes() == 0);
+  cache.Insert(1, 0, MakeBlock(1, 0), 1);
+  CHECK(cache.Lookup(1, 0) == nullptr);
+  cache.SetCapacity(10000);
+  cache.Insert(1, 0, MakeBlock(1, 0), 1);
+  CHECK(cache.Lookup(1, 0) != nullptr);
+}
+
+TEST_CASE("threads that share a cache keep to the budget and get the blocks they asked for") {
+  constexpr size_t kCapacity = 20000;
+  BlockCache cache(kCapacity);
+  std::atomic<bool> over_budget = false;
+  std::atomic<bool> wrong_block = false;
+  std::vector<std::thread> threads;
+  for (uint64_t t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      Random random(t + 1);
+      for (int i = 0; i < 5000; ++i) {
+        const uint64_t file = 1 + random.Uniform(3);
+        const uint64_t offset = random.Uniform(200);
+        const auto block = cache.Lookup(file, offset);
+        if (block == nullptr) {
+          cache.Insert(file, offset, MakeBlock(file, offset), 100 + random.Uniform(100));
+        } else if (!IsBlock(*block, file, offset)) {
+          wrong_block = true;
+        }
+        if (cache.usage_bytes() > kCapacity) over_budget = true;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK_FALSE(over_budget);
+  CHECK_FALSE(wrong_block);
+  CHECK(cache.hits() + cache.misses() == 20000);
+  CHECK(cache.hits() > 0);
+}
+
+}  // namespace lsm

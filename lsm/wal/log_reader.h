@@ -3,6 +3,8 @@
 // tail from corruption (lsm/format/FORMAT.md, "Recovery", steps 2 to 4). It changes nothing on
 // disk.
 //
+// Memory: one group, and the bytes so far of one unit that spans groups.
+//
 // Thread safety: none; runs before the database is open.
 
 #pragma once
@@ -24,8 +26,11 @@ struct LogRecoveryInput {
   FileSystem* fs = nullptr;
   std::string directory;
   std::vector<uint64_t> segments;  // live ones, ascending
-  LogPosition start;               // what the first group of the oldest segment chains to
-  SequenceNumber mark = 0;         // highest sequence that the manifest proves to have been on disk
+  // Segments in the directory that the manifest does not name. One that goes on where the log ends
+  // shows that the manifest has lost an edit, which is corruption.
+  std::vector<uint64_t> unnamed;
+  LogPosition start;        // what the first group of the oldest segment chains to
+  SequenceNumber mark = 0;  // highest sequence that the manifest proves to have been on disk
 };
 
 struct LogRecovery {
@@ -33,13 +38,17 @@ struct LogRecovery {
   SequenceNumber largest_synced_through = 0;  // highest mark seen in the log
   uint64_t units = 0;
   uint64_t bytes_read = 0;
-  bool tail_cut = false;                // something behind the end was ignored
-  std::string tail_description;         // for the log: file, offset and what was found there
-  std::vector<uint64_t> dead_segments;  // wholly behind the cut: to be removed before writing on
+  bool tail_cut = false;         // something behind the end was ignored
+  std::string tail_description;  // for the log: file, offset and what was found there
+  // Live segments behind the end, empty ones included. The next manifest must not name them; then
+  // they are removed.
+  std::vector<uint64_t> dead_segments;
 };
 
 // `unit` is called in sequence order with the operations of each whole unit; an error it returns
-// stops the replay and is returned. `progress` (may be empty) hears bytes done and in total.
+// stops the replay and is returned, with file and offset before a corruption's message. A unit that
+// begins in a segment before the oldest live one is passed over: all of it is in SST files.
+// `progress` (may be empty) hears bytes done and in total.
 using ReplayUnit =
     std::function<Status(SequenceNumber sequence, uint32_t operations, std::string_view unit)>;
 Result<LogRecovery> ReplayLog(const LogRecoveryInput& input, const ReplayUnit& unit,

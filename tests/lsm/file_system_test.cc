@@ -31,7 +31,8 @@ class Place {
       REQUIRE(mem_.CreateDirectory(path_).ok());
       return;
     }
-    std::string pattern = (std::filesystem::temp_directory_path() / "varve-fs-XXXXXX").string();
+    std::string pattern = (std::filesystem::temp_directory_path() / "varve-fs-").string();
+    pattern += std::string(6, 'X');  // mkdtemp's place for a unique name
     REQUIRE(::mkdtemp(pattern.data()) != nullptr);
     path_ = pattern;
   }

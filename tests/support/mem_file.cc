@@ -37,9 +37,8 @@ size_t BytesBelow(uint64_t offset, uint64_t index) {
 }
 
 // Each block of the first `mixable` bytes from one of the two, the rest from `durable`.
-ChunkPtr Mix(const ChunkPtr& current, const ChunkPtr& durable, size_t mixable,
-             PowerLossCoin* coin) {
-  ChunkPtr mixed = durable;
+ChunkPtr Mix(const ChunkPtr& current, ChunkPtr durable, size_t mixable, DurabilityCoin* coin) {
+  ChunkPtr mixed = std::move(durable);
   for (size_t at = 0; at + MemFile::kBlockSize <= mixable; at += MemFile::kBlockSize) {
     if (!coin->Keep()) continue;
     mixed = Unshared(std::move(mixed));
@@ -54,7 +53,7 @@ ChunkPtr Mix(const ChunkPtr& current, const ChunkPtr& durable, size_t mixable,
 
 }  // namespace
 
-PowerLossCoin::PowerLossCoin(Random* random, PowerLoss loss) : random_(random) {
+DurabilityCoin::DurabilityCoin(Random* random, PowerLoss loss) : random_(random) {
   switch (loss) {
     case PowerLoss::kKeepNothing:
       keep_of_16_ = 0;
@@ -71,12 +70,12 @@ PowerLossCoin::PowerLossCoin(Random* random, PowerLoss loss) : random_(random) {
   }
 }
 
-bool PowerLossCoin::Keep() {
+bool DurabilityCoin::Keep() {
   if (keep_of_16_ == 0 || keep_of_16_ == 16) return keep_of_16_ == 16;
   return random_->Uniform(16) < keep_of_16_;
 }
 
-uint64_t PowerLossCoin::KeepUpTo(uint64_t n) {
+uint64_t DurabilityCoin::KeepUpTo(uint64_t n) {
   if (n == 0 || Keep()) return n;
   return Keep() ? random_->Uniform(n) : 0;
 }
@@ -146,34 +145,35 @@ void MemFile::Sync() {
 
 void MemFile::ForgetUnsynced() { stuck_.merge(undo_); }
 
-// 1. If the file was cut shorter than it is on disk, either that reached the disk or it did not; if
-//    not, nothing did that came later behind the cut.
-// 2. Of what was appended since, all, a part or nothing is kept.
-// 3. Each changed block is the new one or the durable one.
-// 4. Nothing lies behind the end.
-MemFile MemFile::AfterPowerCut(PowerLossCoin* coin) const {
+// 1. If the file was cut shorter than it is on disk, either that becomes durable, or nothing does
+//    that came later behind the cut.
+// 2. Of what was appended since, all, a part or nothing becomes durable.
+// 3. So does, or does not, each changed block.
+void MemFile::WriteBack(DurabilityCoin* coin) {
   const bool was_cut = smallest_size_ < synced_size_;
-  const bool cut_kept = was_cut && coin->Keep();
-  const bool cut_lost = was_cut && !cut_kept;
-
-  MemFile left;
-  left.chunks_ = chunks_;
-  if (cut_lost) {
-    left.size_ = synced_size_;
-  } else {
-    const uint64_t base = cut_kept ? smallest_size_ : synced_size_;
-    left.size_ = base + coin->KeepUpTo(size_ - base);
-  }
-
-  for (const auto* old_chunks : {&undo_, &stuck_}) {
-    for (const auto& [index, old] : *old_chunks) {
-      const size_t below_cut = BytesBelow(smallest_size_, index);
-      const ChunkPtr durable = cut_kept ? ZeroedFrom(old, below_cut) : old;
-      const size_t mixable = cut_lost ? below_cut : kChunkSize;
-      if (index >= left.chunks_.size()) left.chunks_.resize(index + 1);
-      left.chunks_[index] = Mix(Find(index), durable, mixable, coin);
+  const bool still_cut = was_cut && !coin->Keep();
+  if (was_cut && !still_cut) {
+    synced_size_ = smallest_size_;
+    for (auto& [index, old] : undo_) {
+      old = ZeroedFrom(std::move(old), BytesBelow(smallest_size_, index));
     }
   }
+  if (!still_cut) {
+    synced_size_ += coin->KeepUpTo(size_ - synced_size_);
+    smallest_size_ = synced_size_;
+  }
+  for (auto& [index, old] : undo_) {
+    const size_t mixable = still_cut ? BytesBelow(smallest_size_, index) : kChunkSize;
+    old = Mix(Find(index), std::move(old), mixable, coin);
+  }
+}
+
+MemFile MemFile::AfterPowerCut(DurabilityCoin* coin) const {
+  MemFile left = *this;
+  left.undo_.merge(left.stuck_);
+  left.WriteBack(coin);
+  left.size_ = left.synced_size_;
+  for (auto& [index, old] : left.undo_) left.chunks_[index] = std::move(old);
   left.DropBehindSize();
   left.Sync();
   return left;

@@ -32,11 +32,11 @@ enum class PowerLoss {
   kRandom,  // each piece by a coin, whose odds are drawn anew for each cut
 };
 
-// Decides piece by piece what a power cut keeps.
-class PowerLossCoin {
+// Decides piece by piece what reaches the disk without a sync.
+class DurabilityCoin {
  public:
   // `random` may be null unless `loss` is kRandom.
-  PowerLossCoin(Random* random, PowerLoss loss);
+  DurabilityCoin(Random* random, PowerLoss loss);
   bool Keep();
   // All of n, a part of it, or nothing.
   uint64_t KeepUpTo(uint64_t n);
@@ -61,8 +61,10 @@ class MemFile {
   // All that was written is durable.
   void Sync();
   bool HasUnsynced() const { return size_ != synced_size_ || !undo_.empty(); }
+  // Some of what was written becomes durable, as the coin says: what the system does by itself.
+  void WriteBack(DurabilityCoin* coin);
   // What is left after a power cut, as a file without unsynced data.
-  MemFile AfterPowerCut(PowerLossCoin* coin) const;
+  MemFile AfterPowerCut(DurabilityCoin* coin) const;
   // Like a sync that failed: pages are marked clean though nothing reached the disk. Readers go on
   // seeing them, a later sync does not write them, and a power cut loses them.
   void ForgetUnsynced();

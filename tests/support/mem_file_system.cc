@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <unordered_map>
 #include <utility>
 
 #include "lsm/util/check.h"
@@ -230,6 +229,15 @@ void MemFileSystem::Apply(NameChange change) {
   pending_.push_back(std::move(change));
 }
 
+void MemFileSystem::MakeDurable(const NameChange& change, Names* durable) {
+  if (change.node == nullptr) {
+    durable->erase(change.path);
+  } else {
+    (*durable)[change.path] = change.node;
+  }
+  if (!change.renamed_from.empty()) durable->erase(change.renamed_from);
+}
+
 Result<MemFileSystem::NodePtr> MemFileSystem::CreateNode(const std::string& path, bool truncate) {
   NodePtr node = Find(path);
   if (node != nullptr) {
@@ -399,12 +407,7 @@ Status MemFileSystem::SyncDirectory(const std::string& path) {
       elsewhere.push_back(std::move(change));
       continue;
     }
-    if (change.node == nullptr) {
-      durable_names_.erase(change.path);
-    } else {
-      durable_names_[change.path] = std::move(change.node);
-    }
-    durable_names_.erase(change.renamed_from);
+    MakeDurable(change, &durable_names_);
   }
   pending_ = std::move(elsewhere);
   return verdict.status;

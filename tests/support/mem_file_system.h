@@ -98,6 +98,9 @@ class MemFileSystem : public FileSystem {
 
   // Not owned; null: none. REQUIRES: no call is under way.
   void SetInterceptor(FileInterceptor* interceptor) { interceptor_ = interceptor; }
+  // Makes some of what is not synced durable, as a system does by itself now and then: data in any
+  // order, names in order.
+  void WriteBackSome(Random* random);
   // The sum of the lengths of all files may not exceed this.
   void SetCapacity(uint64_t bytes);
 
@@ -170,6 +173,7 @@ class MemFileSystem : public FileSystem {
   Status CheckSpace(const std::string& path, uint64_t growth) const REQUIRES_LOCK(mutex_);
   uint64_t UsedSpace() const REQUIRES_LOCK(mutex_);
   void Apply(NameChange change) REQUIRES_LOCK(mutex_);
+  static void MakeDurable(const NameChange& change, Names* durable);
   Result<NodePtr> CreateNode(const std::string& path, bool truncate) REQUIRES_LOCK(mutex_);
 
   FileInterceptor* interceptor_ = nullptr;

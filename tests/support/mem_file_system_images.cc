@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What a MemFileSystem leaves behind, and what tests do to it from outside.
-#include <functional>
 #include <unordered_map>
 #include <utility>
 
@@ -12,6 +11,17 @@ namespace lsm {
 void MemFileSystem::SetCapacity(uint64_t bytes) {
   MutexLock lock(&mutex_);
   capacity_ = bytes;
+}
+
+void MemFileSystem::WriteBackSome(Random* random) {
+  DurabilityCoin coin(random, PowerLoss::kRandom);
+  MutexLock lock(&mutex_);
+  for (const auto& [path, node] : names_) {
+    if (node->content.HasUnsynced() && random->OneIn(2)) node->content.WriteBack(&coin);
+  }
+  auto change = pending_.begin();
+  for (; change != pending_.end() && coin.Keep(); ++change) MakeDurable(*change, &durable_names_);
+  pending_.erase(pending_.begin(), change);
 }
 
 std::unique_ptr<MemFileSystem> MemFileSystem::AfterKill() const {
@@ -41,19 +51,15 @@ std::unique_ptr<MemFileSystem> MemFileSystem::AfterPowerCut(Random* random, Powe
   auto image = std::make_unique<MemFileSystem>();
   MutexLock lock(&mutex_);
   MutexLock image_lock(&image->mutex_);
-  PowerLossCoin name_coin(random, loss);
+  DurabilityCoin name_coin(random, loss);
   Names names = durable_names_;
   for (const NameChange& change : pending_) {
     if (!name_coin.Keep()) continue;
-    if (change.node == nullptr) {
-      names.erase(change.path);
-    } else {
-      names[change.path] = change.node;
-    }
-    if (!change.renamed_from.empty() && name_coin.Keep()) names.erase(change.renamed_from);
+    const bool old_name_goes = name_coin.Keep();
+    MakeDurable({change.path, change.node, old_name_goes ? change.renamed_from : ""}, &names);
   }
 
-  PowerLossCoin content_coin(random, loss);
+  DurabilityCoin content_coin(random, loss);
   std::unordered_map<const Node*, NodePtr> copies;
   Names& left = image->names_;
   for (const auto& [path, node] : names) {  // a directory comes before what is in it

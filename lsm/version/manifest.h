@@ -42,7 +42,8 @@ struct ManifestState {
   SequenceNumber structural_through = 0;
   std::map<TreeId, Tree> trees;
 
-  // kCorruption if the edit does not fit the state.
+  // kCorruption, without a file's name, if the edit does not fit the state, which is then good for
+  // nothing. Numbers of files and trees that the edit names count as used.
   Status Apply(const VersionEdit& edit);
   // An edit that makes this state out of nothing.
   VersionEdit Snapshot() const;
@@ -55,7 +56,8 @@ struct ManifestRecovery {
   std::string tail_description;
 };
 
-// Reads CURRENT and the manifest it names. kNotFound only if there is no CURRENT.
+// Reads CURRENT and the manifest it names. kNotFound only if there is no CURRENT: the caller has to
+// tell a new database from one that lost it.
 Result<ManifestRecovery> RecoverManifest(FileSystem* fs, const std::string& directory);
 
 // Calls `edit` for each valid edit with its offset; returns the offset and reason of the end.
@@ -69,14 +71,15 @@ Result<ManifestDumpEnd> DumpManifest(
 
 class ManifestWriter {
  public:
-  // Creates MANIFEST-`number` holding `state`, and makes CURRENT name it.
+  // Creates MANIFEST-`number` holding `state`, and makes CURRENT name it. A file of that name is
+  // replaced. REQUIRES: CURRENT does not name it
   static Result<std::unique_ptr<ManifestWriter>> Create(FileSystem* fs,
                                                         const std::string& directory,
                                                         uint64_t number,
                                                         const ManifestState& state);
 
-  // Appends and syncs one edit. After a failure the file must not be appended to again: make a new
-  // manifest.
+  // Appends and syncs one edit. After a failure nobody knows what is on disk, and every later call
+  // fails as well: make a new manifest.
   Status Append(const VersionEdit& edit);
 
   uint64_t number() const { return number_; }
@@ -88,6 +91,7 @@ class ManifestWriter {
   std::unique_ptr<WritableFile> file_;
   uint64_t number_ = 0;
   uint64_t offset_ = 0;
+  bool failed_ = false;
 };
 
 }  // namespace lsm

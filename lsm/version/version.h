@@ -26,17 +26,20 @@ class Version {
  public:
   using Levels = std::array<std::vector<FileRef>, kMaxLevels>;
 
+  // REQUIRES: L0 is newest first; files of deeper levels are in key order and do not overlap
   explicit Version(Levels levels);
 
   const std::vector<FileRef>& files(int level) const { return levels_[static_cast<size_t>(level)]; }
 
-  // This version with files taken out of and put into levels. kCorruption if a removed file is not
+  // This version with files taken out of and put into levels. Each file added to L0 is newer than
+  // all before it, in L0 and in `added`. kCorruption if a removed file is not
   // there, an added one already is, or files of a level below L0 would overlap.
   static Result<std::shared_ptr<const Version>> Apply(
       const Version& base, const std::vector<VersionEdit::RemovedFile>& removed,
       const std::vector<std::pair<int, FileRef>>& added);
 
-  // The files that may hold `user_key`, in the order in which a point read has to ask them.
+  // Calls `ask` with the files that may hold `user_key`, in the order in which a point read has to
+  // ask them, until it returns false: found, or failed.
   void FilesForKey(std::string_view user_key, const std::function<bool(const FileRef&)>& ask) const;
 
   uint64_t TotalBytes() const;

@@ -2,21 +2,22 @@
 // VersionEdit is one change to what the manifest knows; the first edit of a manifest is the whole
 // state. An edit applies whole or not at all.
 //
-// Encoding: fields in the order below, each absent if it says nothing, repeated where it lists.
+// Encoding: fields with ascending tags, each absent if it says nothing, repeated where it lists.
 //
 //     varint tag, then by tag (persisted: never renumber):
-//      1 next file number      varint
-//      2 next tree id          varint
-//      3 wal synced through    varint      the log was on disk through this sequence
-//      4 clean stop            varint      the log ended here, whole and synced, at a clean close
-//      5 log start             varint sequence, fixed64 checksum   what the oldest segment chains
-//      to 6 add log               varint segment 7 remove log            varint segment 8
-//      structural through    varint      structural operations up to here are in the manifest 9
-//      create tree           varint tree
-//     10 drop tree             varint tree
-//     11 tree flushed          varint tree, varint sequence, counters as zigzag varints
-//     12 remove file           varint tree, varint level, varint file
-//     13 add file              varint tree, varint level, file metadata (below)
+//      1  next file number    varint
+//      2  next tree id        varint
+//      3  wal synced through  varint: the log was on disk through this sequence
+//      4  clean stop          varint: the log ended here, whole and synced, at a clean close
+//      5  log start           varint sequence, fixed64 checksum: what the oldest segment chains to
+//      6  add log             varint segment
+//      7  remove log          varint segment
+//      8  structural through  varint: structural operations up to here are in the manifest
+//      9  create tree         varint tree
+//     10  drop tree           varint tree
+//     11  tree flushed        varint tree, varint sequence, counters as zigzag varints
+//     12  remove file         varint tree, varint level, varint file
+//     13  add file            varint tree, varint level, file metadata
 //
 //     file metadata: varint file, varint slice tree, varint file size, varint entries,
 //       varint tombstones, varint smallest sequence, varint largest sequence,
@@ -88,6 +89,8 @@ struct VersionEdit {
   std::vector<AddedFile> added_files;
 
   void EncodeTo(std::string* to) const;
+  // `bytes` may be hostile: kCorruption, without a file's name, unless they are what EncodeTo makes
+  // of numbers that make sense.
   static Result<VersionEdit> Decode(std::string_view bytes);
   // One line a field, for dumps and golden files.
   std::string DebugString() const;

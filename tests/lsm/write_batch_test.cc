@@ -105,7 +105,7 @@ TEST_CASE("a write unit with another number of operations is corruption") {
 
 TEST_CASE("operations that no writer makes are corruption") {
   std::vector<std::string> units;
-  for (const uint64_t op : {5, 6, 7}) {
+  for (const uint64_t op : {uint64_t{5}, uint64_t{6}, uint64_t{7}}) {
     units.emplace_back();
     PutVarint64(&units.back(), 1 << 3 | op);
   }

@@ -1,21 +1,45 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// HashIndex finds a node of the skiplist by the hash of its key: open addressing with linear
-// probing over slots of 8 bytes, each {tag: upper half of the hash, link}. A slot is written once,
-// from empty to its entry; nothing is ever removed.
+// HashIndex finds a node of the skiplist by the hash of its key, mostly with one look. It is a
+// shortcut: where it cannot be sure that a key is absent it says so, and the skiplist, which always
+// knows, is asked. So readers never wait and need no locks, whatever the writer does.
 //
-// Thread safety: one thread inserts at a time; any number of threads look up meanwhile, without
-// locks.
+// Extendible hashing (Fagin, Nievergelt, Pippenger and Strong 1979) with segments that grow a page
+// at a time:
 //
-// Why a reader is safe beside the writer: a slot is one atomic word, so no half of an entry is
-// ever seen, and it is stored with release after the node it links. A table that becomes too full
-// is replaced by one of twice the size, filled before one release store publishes it, and kept
-// until the index dies: a reader that still has the old table finds in it all that was inserted
-// before it looked.
+//     directory, by the first bits of the tag -> segment: up to 8 pages -> page: 128 slots
+//     slot, 8 bytes: tag (upper half of the hash) << 32 | link; 0 is empty
 //
-// Invariant: every table has an empty slot, so probing ends.
+// Within a segment, slots are probed linearly. A segment that is 85 % full gets one more page; one
+// of 8 pages is split in two by the next bit of the tag, and gives half of its pages to its twin.
+// So the index grows in steps of at most 1,024 entries, is never copied as a whole, leaves no
+// garbage behind, and is 68 to 85 % full once it has some segments: 9.4 to 11.8 bytes a key.
+//
+// Thread safety: one thread inserts at a time; any number of threads look up meanwhile.
+//
+// Why a reader is safe beside the writer:
+//   1. A slot is one atomic word and is stored with release after its node was linked, so a link is
+//      whole and good to follow, in whatever page it is found. The caller compares the key, and a
+//      key has one node: what is found is right, always.
+//   2. Between two rewrites a segment only gains entries, so a key that was in it when the reader
+//      began is found. A rewrite makes the segment's version odd before it touches a slot and even
+//      after all is in place. A reader that saw a slot of a rewrite (acquire) also sees its odd
+//      version or a later one afterwards; so if the version is even and the same before and after,
+//      the reader probed one state of the segment.
+//   3. A split stores the twin into the directory before the version becomes even. A reader that
+//      began with the even version and the old directory therefore sees the twin when it looks into
+//      the directory again, and is not sure. A key's segment never becomes its segment again after
+//      a split moved it away.
+//   4. Pages, segments and directories live as long as the index.
+//
+// Equal tags that no split can part - somebody may choose his keys so - are left out once their
+// segment is full; the segment is then marked, and no reader is sure of an absence in it.
+//
+// Invariants: a segment has at least one empty slot; all entries of a segment have its prefix.
 
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -30,14 +54,18 @@ class HashIndex {
  public:
   using Link = Arena::Link;
 
+  struct Found {
+    Link link = Arena::kNull;
+    bool sure = true;  // false: not found, but it may be there
+  };
+
   HashIndex() = default;
   HashIndex(const HashIndex&) = delete;
   HashIndex& operator=(const HashIndex&) = delete;
 
-  // The link inserted with `hash` for which `matches(link)` is true, or null. Asks about few
-  // others.
+  // The link inserted with `hash` for which `matches(link)` is true. Asks about few others.
   template <typename Matches>
-  Link Find(uint64_t hash, Matches matches) const;
+  Found Find(uint64_t hash, Matches matches) const;
 
   // REQUIRES: link is not null and not in the index; the writer's thread.
   void Insert(uint64_t hash, Link link);
@@ -46,38 +74,95 @@ class HashIndex {
   size_t MemoryUsage() const { return memory_usage_.load(std::memory_order_relaxed); }
 
  private:
-  using Slot = std::atomic<uint64_t>;  // tag << 32 | link; 0 is empty
-  struct Table {
-    size_t mask = 0;  // slots - 1
-    std::unique_ptr<Slot[]> slots;
+  static constexpr uint32_t kPageSlots = 128;
+  static constexpr uint32_t kPageEntries = kPageSlots * 85 / 100;
+  static constexpr uint32_t kMaxPages = 8;
+  static constexpr uint32_t kMaxDepth = 20;
+
+  using Slot = std::atomic<uint64_t>;
+
+  struct Segment {
+    std::atomic<uint32_t> version{0};  // odd during a rewrite
+    std::atomic<uint32_t> slots{0};    // of all its pages
+    std::atomic<bool> complete{true};  // false: entries were left out
+    std::array<std::atomic<Slot*>, kMaxPages> pages{};
+    // The writer's:
+    uint32_t size = 0;
+    uint32_t depth = 0;   // how many first bits of the tag its entries share,
+    uint64_t prefix = 0;  // and these bits
+
+    Slot& At(uint32_t i) const {
+      return pages[i / kPageSlots].load(std::memory_order_acquire)[i % kPageSlots];
+    }
+    uint32_t page_count() const { return slots.load(std::memory_order_relaxed) / kPageSlots; }
+  };
+
+  struct Directory {
+    explicit Directory(uint32_t depth_of_all)
+        : depth(depth_of_all),
+          segments(std::make_unique<std::atomic<Segment*>[]>(size_t{1} << depth)) {}
+    std::atomic<Segment*>& Of(uint64_t tag) const { return segments[tag >> (32 - depth)]; }
+
+    const uint32_t depth;
+    const std::unique_ptr<std::atomic<Segment*>[]> segments;
   };
 
   static uint64_t Tag(uint64_t hash) { return hash >> 32; }
-  // Where probing begins. The tag holds all that growing needs, so no key is read again for it.
-  static size_t Start(uint64_t tag, size_t mask) {
-    return (tag * 0x9e3779b97f4a7c15u >> 32) & mask;
+  // Where probing begins among `slots`. The tag holds all that growing needs, so that no key is
+  // read again for it; the multiplication brings down the bits that the segment does not share.
+  static uint32_t Start(uint64_t tag, uint32_t slots) {
+    const uint64_t mixed = static_cast<uint32_t>(tag) * uint64_t{0x9e3779b1u} & 0xffffffffu;
+    return static_cast<uint32_t>(mixed * slots >> 32);
   }
-  static void Place(const Table& table, uint64_t entry);
-  void Grow();
+
+  struct Taken;
+
+  // Pages for `entries` and, if there may be so many, one more.
+  static uint32_t PagesFor(uint32_t entries) {
+    return std::min(entries / kPageEntries + 1, kMaxPages);
+  }
+  // Puts the entry into the first empty slot of its way.
+  static void Place(const Segment& segment, uint64_t entry);
+  void MakeFirstSegment();
+  Segment* NewSegment(uint32_t depth, uint64_t prefix);
+  Slot* NewPage();
+  // False if the segment can grow no more.
+  bool MakeRoom(Segment* segment);
+  void AddPage(Segment* segment);
+  void Split(Segment* segment);
+  void DoubleDirectory();
+  void CountMemory(size_t bytes);
 
   size_t size_ = 0;
-  size_t limit_ = 0;  // entries at which the current table is replaced
-  std::atomic<const Table*> table_{nullptr};
-  std::vector<std::unique_ptr<Table>> tables_;
+  std::atomic<const Directory*> directory_{nullptr};
+  std::vector<std::unique_ptr<const Directory>> directories_;
+  std::vector<std::unique_ptr<Segment>> segments_;
+  std::vector<std::unique_ptr<Slot[]>> pages_;
   std::atomic<size_t> memory_usage_{0};
 };
 
 template <typename Matches>
-HashIndex::Link HashIndex::Find(uint64_t hash, Matches matches) const {
-  const Table* table = table_.load(std::memory_order_acquire);
-  if (table == nullptr) return Arena::kNull;
+HashIndex::Found HashIndex::Find(uint64_t hash, Matches matches) const {
   const uint64_t tag = Tag(hash);
-  for (size_t i = Start(tag, table->mask);; i = (i + 1) & table->mask) {
-    const uint64_t entry = table->slots[i].load(std::memory_order_acquire);
-    if (entry == 0) return Arena::kNull;
+  const Directory* directory = directory_.load(std::memory_order_acquire);
+  if (directory == nullptr) return {};
+  const Segment* segment = directory->Of(tag).load(std::memory_order_acquire);
+  const uint32_t version = segment->version.load(std::memory_order_acquire);
+  const uint32_t slots = segment->slots.load(std::memory_order_acquire);
+  uint32_t i = Start(tag, slots);
+  for (uint32_t probes = 0; probes < slots; ++probes) {
+    const uint64_t entry = segment->At(i).load(std::memory_order_acquire);
+    if (entry == 0) break;
     const Link link = static_cast<Link>(entry);
-    if (entry >> 32 == tag && matches(link)) return link;
+    if (entry >> 32 == tag && matches(link)) return {.link = link};
+    if (++i == slots) i = 0;
   }
+  const bool sure =
+      version % 2 == 0 && segment->complete.load(std::memory_order_acquire) &&
+      segment->version.load(std::memory_order_acquire) == version &&
+      directory_.load(std::memory_order_acquire)->Of(tag).load(std::memory_order_acquire) ==
+          segment;
+  return {.sure = sure};
 }
 
 }  // namespace lsm

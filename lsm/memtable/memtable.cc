@@ -21,8 +21,13 @@ const MemTable::Record* MemTable::FindVisible(const Node& node, SequenceNumber s
   return record;
 }
 
-MemTable::Link MemTable::FindNode(uint64_t hash, std::string_view key) const {
-  return index_.Find(hash, [&](Link link) { return list_.At(link)->key() == key; });
+const MemTable::Node* MemTable::FindNode(uint64_t hash, std::string_view key) const {
+  const HashIndex::Found found =
+      index_.Find(hash, [&](Link link) { return list_.At(link)->key() == key; });
+  if (found.link != Arena::kNull) return list_.At(found.link);
+  if (found.sure) return nullptr;
+  const Node* const node = list_.FindGreaterOrEqual(key);
+  return node != nullptr && node->key() == key ? node : nullptr;
 }
 
 MemTable::Link MemTable::NewRecord(SequenceNumber sequence, RecordType type, Link older,
@@ -42,13 +47,12 @@ void MemTable::Add(SequenceNumber sequence, RecordType type, std::string_view ke
   assert(type != RecordType::kTombstone || value.empty());
   VARVE_CHECK(key.size() <= kMaxKeySize && value.size() < (uint64_t{1} << 32));
   const uint64_t hash = HashKey(key);
-  if (const Link found = FindNode(hash, key); found != Arena::kNull) {
-    Node* const node = list_.At(found);
+  if (const Node* const node = FindNode(hash, key); node != nullptr) {
     const Link newest = node->newest();
     const Record* const replaced = RecordAt(newest);
     assert(replaced == nullptr || replaced->sequence() <= sequence);
     const bool same = replaced != nullptr && replaced->sequence() == sequence;
-    node->set_newest(NewRecord(sequence, type, same ? replaced->older : newest, value));
+    list_.SetNewest(node, NewRecord(sequence, type, same ? replaced->older : newest, value));
     if (!same) CountAdded(sequence, newest == Arena::kNull);
     return;
   }
@@ -67,12 +71,11 @@ void MemTable::CountAdded(SequenceNumber sequence, bool first_of_key) {
 
 void MemTable::Undo(SequenceNumber sequence, std::string_view key) {
   constexpr auto kRelaxed = std::memory_order_relaxed;
-  const Link found = FindNode(HashKey(key), key);
-  if (found == Arena::kNull) return;
-  Node* const node = list_.At(found);
+  const Node* const node = FindNode(HashKey(key), key);
+  if (node == nullptr) return;
   const Record* const newest = RecordAt(node->newest());
   if (newest == nullptr || newest->sequence() != sequence) return;
-  node->set_newest(newest->older);
+  list_.SetNewest(node, newest->older);
   if (newest->older == Arena::kNull) keys_.store(keys() - 1, kRelaxed);
   records_.store(records() - 1, kRelaxed);
   if (empty()) {
@@ -86,9 +89,9 @@ void MemTable::Undo(SequenceNumber sequence, std::string_view key) {
 
 TableLookup MemTable::Get(std::string_view key, SequenceNumber sequence,
                           std::string_view* value) const {
-  const Link found = FindNode(HashKey(key), key);
-  if (found == Arena::kNull) return {};
-  const Record* const record = FindVisible(*list_.At(found), sequence);
+  const Node* const node = FindNode(HashKey(key), key);
+  if (node == nullptr) return {};
+  const Record* const record = FindVisible(*node, sequence);
   if (record == nullptr) return {};
   *value = record->value();
   return {.found = true, .type = record->type(), .sequence = record->sequence()};

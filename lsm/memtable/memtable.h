@@ -98,7 +98,8 @@ class MemTable {
   // The newest record of the node that `sequence` can see, or null.
   const Record* FindVisible(const Node& node, SequenceNumber sequence) const;
   Link NewRecord(SequenceNumber sequence, RecordType type, Link older, std::string_view value);
-  Link FindNode(uint64_t hash, std::string_view key) const;
+  // Null if the key never had a record.
+  const Node* FindNode(uint64_t hash, std::string_view key) const;
   void CountAdded(SequenceNumber sequence, bool first_of_key);
 
   Arena arena_;

@@ -56,8 +56,6 @@ class SkipList {
       return {reinterpret_cast<const char*>(this) + sizeof(Node), key_size_};
     }
     Link newest() const { return newest_.load(std::memory_order_acquire); }
-    // Publishes all that was written before the call. Writer only.
-    void set_newest(Link link) { newest_.store(link, std::memory_order_release); }
 
    private:
     friend class SkipList;
@@ -75,11 +73,19 @@ class SkipList {
   SkipList(const SkipList&) = delete;
   SkipList& operator=(const SkipList&) = delete;
 
+  // Publishes `newest` and all that was written before the call. REQUIRES: the writer's thread.
+  void SetNewest(const Node* node, Link newest) {
+    // Nodes are const for readers.
+    const_cast<Node*>(node)->newest_.store(newest, std::memory_order_release);
+  }
+
   // Adds a node and returns its link.
   // REQUIRES: no node has this key; key.size() < 2^32; the writer's thread.
   Link Insert(std::string_view key, Link newest);
 
-  Node* At(Link link) const { return std::launder(reinterpret_cast<Node*>(arena_->At(link))); }
+  const Node* At(Link link) const {
+    return std::launder(reinterpret_cast<const Node*>(arena_->At(link)));
+  }
 
   // Each returns null if there is no such node.
   const Node* First() const { return Follow(Head(), 0); }

@@ -72,7 +72,7 @@ TEST_CASE("a new memtable is empty and takes no memory for records") {
   std::string_view largest;
   CHECK_FALSE(table.KeyRange(&smallest, &largest));
   Put(&table, 1, "k", "v");
-  CHECK(table.ApproximateMemoryUsage() <= 5 * 1024);
+  CHECK(table.ApproximateMemoryUsage() <= 5 * 1024 + 512);
 }
 
 TEST_CASE("an empty value is a value and no tombstone") {
@@ -383,6 +383,24 @@ TEST_CASE("random writes, overwrites, deletes and undos agree with a sorted map"
     REQUIRE(Forward(table) == expected);
     REQUIRE(Backward(table) == expected);
   }
+}
+
+TEST_CASE("a million keys of 16 bytes with values of 64 cost about 45 bytes a key besides") {
+  constexpr uint64_t kKeys = 1'000'000;
+  MemTable table;
+  const std::string value(64, 'v');
+  Random random(7);
+  for (uint64_t i = 0; i < kKeys; ++i) {
+    char key[16];
+    EncodeFixed64(key, random.Next64());
+    EncodeFixed64(key + 8, i);
+    table.Add(i + 1, RecordType::kValue, {key, sizeof key}, value);
+  }
+  const double overhead =
+      static_cast<double>(table.ApproximateMemoryUsage()) / static_cast<double>(kKeys) - 80;
+  MESSAGE("memory beside keys and values, bytes a key: ", overhead);
+  CHECK(overhead <= 46);
+  CHECK(table.keys() == kKeys);
 }
 
 }  // namespace lsm

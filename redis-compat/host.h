@@ -24,6 +24,8 @@ class Host {
   virtual void Post(std::function<void()> task) = 0;
   // The session has output, or input that it may go on with: include it in the next tick.
   virtual void Wake(ClientId client) = 0;
+  // The same after a delay: writes are being slowed. Without timers the session tries at once.
+  virtual void WakeAfter(ClientId client, int64_t /*delay_micros*/) { Wake(client); }
   // Closes the connection when what it has to say is written (or at once if `discard_output`).
   virtual void CloseClient(ClientId client, bool discard_output) = 0;
   // Leaves the loop after this tick's replies are written. The process exits 0.

@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "lsm/db.h"
+#include "lsm/random.h"
 #include "redis-compat/config.h"
 #include "redis-compat/host.h"
 #include "redis-compat/session.h"
@@ -34,6 +35,7 @@
 namespace redis {
 
 class ActiveExpiry;
+class CursorRegistry;
 class Databases;
 class Dispatcher;
 class EngineListener;
@@ -86,6 +88,7 @@ class Instance {
   Host& host() { return *host_; }
   lsm::Clock& clock() { return *clock_; }
   Databases& databases() { return *databases_; }
+  CursorRegistry& cursors() { return *cursors_; }
   ActiveExpiry& active_expiry() { return *active_expiry_; }
   Statistics& statistics() { return statistics_; }
   // The tick's time. Never goes back, not across restarts either.
@@ -98,42 +101,66 @@ class Instance {
   // Ends a client after what it is owed is written; the host is told.
   void CloseSession(Session* session);
 
+  lsm::Random& random() { return random_; }
+
   // The newest state that the tick may see: the writer's once it writes. Good until the next commit
   // or the end of the tick.
   lsm::ReadView* view();
-  // Takes the writer lock for the rest of the tick, if writes are not stopped.
-  bool TryBeginWrite();
-  // Commits what a unit collected. REQUIRES: TryBeginWrite() returned true in this tick
+  // Takes the writer lock for the rest of the tick.
+  void BeginWrite();
+  // Whether a unit that no client asked for (an expiry, a cursor's prefix) may be written now.
+  bool MayWrite() const;
+  // Commits what a unit collected; its `reflects` then covers it. REQUIRES: BeginWrite was called
+  // in this tick, unless the unit is empty.
   lsm::Status Commit(WriteUnit* unit);
+  // Closes the group, so that its replies may leave whatever becomes of later units.
+  lsm::Status CloseGroup();
 
  private:
-  friend class EngineListener;
+  friend class Dispatcher;
 
   Instance(Config* config, Host* host, lsm::Clock* clock);
   lsm::Status Start(std::unique_ptr<lsm::DB> db);
+  bool Refuses(const Session::Peer& peer, std::string* refusal) const;
+  // The units of the open group are gone: what depends on them is put right.
+  void OnGroupLost(const lsm::Status& reason);
+  lsm::Status PersistTime();
+  void CloseIdleClients();
+  // Replies that waited for a sync, or writes that waited for room, may go on.
+  void OnEngineProgress();
 
   Config* const config_;
   Host* const host_;
   lsm::Clock* const clock_;
+  // Null after the instance is gone, for tasks that were posted before; touched by the loop only.
+  std::shared_ptr<Instance*> self_;
   std::unique_ptr<EngineListener> listener_;
   std::unique_ptr<lsm::DB> db_;
   std::unique_ptr<ServerTime> time_;
   std::unique_ptr<Databases> databases_;
+  std::unique_ptr<CursorRegistry> cursors_;
   std::unique_ptr<ActiveExpiry> active_expiry_;
   std::unique_ptr<WriteGate> write_gate_;
   std::unique_ptr<ReplyGate> reply_gate_;
   std::unique_ptr<Dispatcher> dispatcher_;
   Statistics statistics_;
+  lsm::Random random_;
   std::map<ClientId, std::unique_ptr<Session>> sessions_;
   ClientId next_client_ = 1;
   std::string run_id_;
   int64_t started_ms_ = 0;
   int64_t now_ms_ = 0;
+  int64_t last_sync_request_us_ = 0;
+  lsm::SequenceNumber time_persisted_at_ = 0;  // the unit that wrote the time record
+  bool closed_ = false;
 
   // The tick.
   bool in_tick_ = false;
+  std::vector<Session*> tick_sessions_;  // ran in this tick, or hold replies back
   std::unique_ptr<lsm::ReadView> read_view_;
   std::unique_ptr<lsm::Writer> writer_;  // null before the tick's first write
+  size_t group_bytes_ = 0;
+  int64_t group_opened_us_ = 0;
 };
 
 }  // namespace redis

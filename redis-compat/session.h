@@ -81,8 +81,6 @@ class Session {
   const Peer& peer() const { return peer_; }
   ClientState& state() { return state_; }
   const ClientState& state() const { return state_; }
-  // A size for the buffer that the network reads into; 0: unknown.
-  size_t input_bytes_wanted() const { return parser_.bytes_wanted(); }
 
  private:
   friend class Instance;

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "redis-compat/dispatcher.h"
+
+#include <algorithm>
+#include <string>
+
+#include "redis-compat/command_table.h"
+#include "redis-compat/engine_errors.h"
+#include "redis-compat/errors.h"
+#include "redis-compat/keyspace.h"
+#include "redis-compat/reply_gate.h"
+#include "redis-compat/write_gate.h"
+
+namespace redis {
+
+namespace {
+
+// A session's turn ends after this long, so that a pipeline does not keep others waiting.
+constexpr int64_t kTurnUs = 1000;
+// Output that a client does not read stops its commands.
+constexpr size_t kMaxUnsentOutput = size_t{8} << 20;
+constexpr size_t kMaxQuoted = 128;
+
+// Error texts quote what the client sent as C strings: up to a NUL.
+std::string_view UpToNul(std::string_view text) { return text.substr(0, text.find('\0')); }
+
+std::string UnknownCommand(std::span<const std::string_view> args) {
+  std::string text = "ERR unknown command '";
+  text.append(UpToNul(args[0]).substr(0, kMaxQuoted));
+  text.append("', with args beginning with: ");
+  std::string quoted;
+  for (size_t i = 1; i < args.size() && quoted.size() < kMaxQuoted; ++i) {
+    const size_t room = kMaxQuoted - quoted.size();
+    quoted.append("'").append(UpToNul(args[i]).substr(0, room)).append("' ");
+  }
+  return text + quoted;
+}
+
+std::string UnknownSubcommand(std::span<const std::string_view> args) {
+  std::string container(UpToNul(args[0]));
+  std::transform(container.begin(), container.end(), container.begin(),
+                 [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
+  std::string text = "ERR unknown subcommand '";
+  text.append(UpToNul(args[1]).substr(0, kMaxQuoted));
+  return text + "'. Try " + container + " HELP.";
+}
+
+}  // namespace
+
+void Dispatcher::ApplyParserLimits(Session* session) {
+  resp::Limits limits = resp::kUnauthenticatedLimits;
+  if (session->state().authenticated) {
+    limits = {};
+    limits.max_bulk_length = static_cast<size_t>(instance_->settings().proto_max_bulk_len);
+  }
+  session->parser_.set_limits(limits);
+}
+
+Instance::RunResult Dispatcher::Run(Session* session) {
+  using Outcome = resp::RequestParser::Outcome;
+  using RunResult = Instance::RunResult;
+  ClientState& state = session->state();
+  ApplyParserLimits(session);
+  last_us_ = instance_->clock().MonotonicMicros();
+  const int64_t turn_ends_us = last_us_ + kTurnUs;
+  RunResult result = RunResult::kIdle;
+  while (true) {
+    if (state.close_after_reply) {
+      result = RunResult::kClose;
+      break;
+    }
+    if (session->output_bytes() > kMaxUnsentOutput) {
+      result = RunResult::kPaused;
+      break;
+    }
+    if (last_us_ >= turn_ends_us) {
+      result = RunResult::kYield;
+      break;
+    }
+    const std::string_view input = std::string_view(session->input_).substr(session->input_read_);
+    const Outcome outcome = session->parser_.Next(input);
+    if (outcome == Outcome::kNeedMore) {
+      if (input.size() > instance_->settings().client_query_buffer_limit)
+        result = RunResult::kClose;
+      break;
+    }
+    if (outcome == Outcome::kError) {
+      Reject(session, nullptr, "ERR " + session->parser_.error());
+      state.close_after_reply = true;
+      continue;
+    }
+    const bool authenticated = state.authenticated;
+    if (outcome == Outcome::kCommand &&
+        Execute(session, session->parser_.arguments()) == Done::kMustWait) {
+      result = RunResult::kPaused;
+      break;
+    }
+    session->input_read_ += session->parser_.consumed();
+    if (state.authenticated != authenticated) ApplyParserLimits(session);
+  }
+  session->input_.erase(0, session->input_read_);
+  session->input_read_ = 0;
+  return result;
+}
+
+Dispatcher::Done Dispatcher::Execute(Session* session, Arguments args) {
+  const CommandSpec* spec = Find(session, args);
+  if (spec == nullptr || !IsAllowed(session, *spec, args)) return Done::kExecuted;
+  if (spec->Is(kWrite)) {
+    lsm::Status reason;
+    switch (instance_->write_gate_->Ask(session->id(), &reason)) {
+      case WriteGate::Answer::kGo:
+        break;
+      case WriteGate::Answer::kWait:
+        ++instance_->statistics().write_pauses;
+        return Done::kMustWait;
+      case WriteGate::Answer::kRefuse:
+        Reject(session, spec, EngineErrorReply(reason));
+        return Done::kExecuted;
+    }
+    instance_->BeginWrite();
+  }
+  Call(session, *spec, args);
+  return Done::kExecuted;
+}
+
+const CommandSpec* Dispatcher::Find(Session* session, Arguments args) {
+  const CommandSpec* spec = FindCommand(args[0]);
+  if (spec == nullptr || spec->is_subcommand()) {
+    Reject(session, nullptr, UnknownCommand(args));
+    return nullptr;
+  }
+  if (args.size() > 1 && HasSubcommands(*spec)) {
+    const CommandSpec* subcommand = FindSubcommand(spec->name, args[1]);
+    // A container that is a command of its own takes what is no subcommand as its arguments.
+    if (subcommand != nullptr) {
+      spec = subcommand;
+    } else if (spec->handler == nullptr) {
+      Reject(session, nullptr, UnknownSubcommand(args));
+      return nullptr;
+    }
+  }
+  if (!spec->AcceptsArgumentCount(args.size()) || spec->handler == nullptr) {
+    std::string text = "ERR wrong number of arguments for '";
+    text.append(spec->name).append("' command");
+    Reject(session, spec, text);
+    return nullptr;
+  }
+  return spec;
+}
+
+bool Dispatcher::IsAllowed(Session* session, const CommandSpec& spec, Arguments /*args*/) {
+  if (spec.Is(kProtected)) {
+    const ProtectedAccess access = instance_->settings().enable_debug_command;
+    const Session::Peer& peer = session->peer();
+    const bool local = peer.is_unix || peer.is_loopback;
+    if (access == ProtectedAccess::kNo || (access == ProtectedAccess::kLocal && !local)) {
+      Reject(session, &spec,
+             "ERR DEBUG command not allowed. If the enable-debug-command option is set to "
+             "\"local\", you can run it from a local connection, otherwise you need to set this "
+             "option in the configuration file, and then restart the server.");
+      return false;
+    }
+  }
+  if (!session->state().authenticated && !spec.Is(kNoAuth)) {
+    Reject(session, &spec, errors::kNoAuth);
+    return false;
+  }
+  return true;
+}
+
+void Dispatcher::Call(Session* session, const CommandSpec& spec, Arguments args) {
+  ClientState& state = session->state();
+  state.last_command = &spec;
+  state.last_interaction_ms = instance_->now_ms();
+  ++state.commands_processed;
+
+  uint64_t begin = session->output_end();
+  resp::ReplyWriter reply(&session->output_, state.protocol);
+  unit_.Clear();
+  Keyspace keys(instance_, &unit_, state.database, instance_->now_ms());
+  CommandContext context{*instance_, *session, spec, args, reply, unit_, keys, instance_->now_ms()};
+  lsm::Status status = spec.handler(context);
+  const uint64_t reply_size = session->output_end() - begin;
+  if (status.ok()) status = instance_->Commit(&unit_);
+  if (!status.ok()) {
+    // A failed commit may have replaced earlier replies: this one is at another place now.
+    session->output_.resize(session->output_.size() - static_cast<size_t>(reply_size));
+    begin = session->output_end();
+    unit_.Clear();
+    reply.Error(EngineErrorReply(status));
+  }
+  FinishReply(session, &spec, begin);
+
+  Statistics& statistics = instance_->statistics();
+  const int64_t now_us = instance_->clock().MonotonicMicros();
+  CommandStats& stats = statistics.commands[CommandIndex(spec)];
+  ++stats.calls;
+  stats.microseconds += static_cast<uint64_t>(now_us - last_us_);
+  last_us_ = now_us;
+  ++statistics.commands_processed;
+}
+
+void Dispatcher::Reject(Session* session, const CommandSpec* spec, std::string_view error) {
+  const uint64_t begin = session->output_end();
+  unit_.Clear();
+  resp::ReplyWriter(&session->output_, session->state().protocol).Error(error);
+  if (spec != nullptr) ++instance_->statistics().commands[CommandIndex(*spec)].rejected;
+  FinishReply(session, nullptr, begin);
+}
+
+// `spec` is null if the command was not called.
+void Dispatcher::FinishReply(Session* session, const CommandSpec* spec, uint64_t begin) {
+  const size_t at = session->output_.size() - static_cast<size_t>(session->output_end() - begin);
+  const std::string_view made = std::string_view(session->output_).substr(at);
+  if (!made.empty() && made[0] == '-') {
+    Statistics& statistics = instance_->statistics();
+    ++statistics.error_replies;
+    const std::string_view code = made.substr(1, made.find_first_of(" \r") - 1);
+    const auto known = statistics.errors_by_code.find(code);
+    if (known != statistics.errors_by_code.end()) {
+      ++known->second;
+    } else {
+      statistics.errors_by_code.emplace(code, 1);
+    }
+    if (spec != nullptr) ++statistics.commands[CommandIndex(*spec)].failed;
+  }
+  using Mode = ClientState::ReplyMode;
+  Mode& mode = session->state().reply_mode;
+  if (mode != Mode::kOn) session->output_.resize(at);
+  if (mode == Mode::kSkipThis) mode = Mode::kOn;
+  if (mode == Mode::kSkipNext) mode = Mode::kSkipThis;
+  instance_->reply_gate_->Add(session, begin, unit_.reflects());
+}
+
+}  // namespace redis

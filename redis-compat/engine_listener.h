@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// EngineListener carries what the engine tells from its threads to the loop: it posts one task at a
+// time that lets waiting replies and writes go on. The log goes to the host at once.
+//
+// Thread safety: safe for concurrent use.
+
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include "lsm/listener.h"
+#include "redis-compat/host.h"
+
+namespace redis {
+
+class EngineListener : public lsm::Listener {
+ public:
+  // `progress` runs on the loop. `next` hears everything too; may be null.
+  EngineListener(Host* host, lsm::Listener* next, std::function<void()> progress)
+      : host_(host), next_(next), shared_(std::make_shared<Shared>()) {
+    shared_->progress = std::move(progress);
+  }
+
+  void OnLog(lsm::LogLevel level, std::string_view message) override {
+    host_->Log(level, message);
+    if (next_ != nullptr) next_->OnLog(level, message);
+  }
+  void OnSynced(lsm::SequenceNumber through) override {
+    PostProgress();
+    if (next_ != nullptr) next_->OnSynced(through);
+  }
+  void OnStallRelieved() override {
+    PostProgress();
+    if (next_ != nullptr) next_->OnStallRelieved();
+  }
+  void OnBackgroundError(const lsm::Status& status) override {
+    host_->Log(lsm::LogLevel::kWarning, status.ToString());
+    if (next_ != nullptr) next_->OnBackgroundError(status);
+  }
+  void OnReplayProgress(uint64_t done, uint64_t total) override {
+    if (next_ != nullptr) next_->OnReplayProgress(done, total);
+  }
+
+ private:
+  // Outlives the listener in tasks that were posted.
+  struct Shared {
+    std::atomic<bool> posted = false;
+    std::function<void()> progress;
+  };
+
+  void PostProgress() {
+    if (shared_->posted.exchange(true)) return;
+    host_->Post([shared = shared_] {
+      shared->posted = false;
+      shared->progress();
+    });
+  }
+
+  Host* const host_;
+  lsm::Listener* const next_;
+  const std::shared_ptr<Shared> shared_;
+};
+
+}  // namespace redis

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "redis-compat/expiry.h"
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "redis-compat/databases.h"
+#include "redis-compat/instance.h"
+#include "redis-compat/keyspace.h"
+
+namespace redis {
+
+namespace {
+
+constexpr int kEntriesPerRun = 20'000;
+constexpr int64_t kRunUs = 10'000;
+// Read before they are fired: firing commits, which ends the iterator.
+constexpr size_t kEntriesPerBatch = 128;
+
+struct Entry {
+  int64_t time_ms;
+  std::string key;
+};
+
+}  // namespace
+
+void ActiveExpiry::Run() {
+  if (!enabled_) return;
+  std::vector<int> databases = instance_->databases().NonEmpty();
+  if (databases.empty()) return;
+  // Begin where the last run stopped, so that one busy database does not starve the others.
+  std::rotate(databases.begin(),
+              std::lower_bound(databases.begin(), databases.end(), next_database_),
+              databases.end());
+  int budget = kEntriesPerRun;
+  const int64_t deadline_us = instance_->clock().MonotonicMicros() + kRunUs;
+  for (const int database : databases) {
+    const lsm::Result<bool> done = RunDatabase(database, &budget, deadline_us);
+    if (!done.ok()) {
+      instance_->host().Log(lsm::LogLevel::kWarning,
+                            "cannot expire keys: " + done.status().ToString());
+      return;
+    }
+    if (!done.value()) {
+      next_database_ = database;
+      return;
+    }
+  }
+  next_database_ = 0;
+}
+
+lsm::Result<bool> ActiveExpiry::RunDatabase(int database, int* budget, int64_t deadline_us) {
+  const lsm::TreeId tree = instance_->databases().Find(database).tree;
+  const int64_t now_ms = instance_->now_ms();
+  Progress& progress = progress_[database];
+  if (progress.tree != tree) progress = {tree, 0};
+  std::vector<Entry> due;
+  while (true) {
+    lsm::IterateOptions options;
+    options.lower.emplace();
+    EncodeExpiryKey(progress.time_ms, "", &options.lower->key);
+    options.upper.emplace();
+    options.upper->inclusive = false;
+    EncodeExpiryKey(now_ms + 1, "", &options.upper->key);
+    due.clear();
+    {
+      auto iterator = instance_->view()->NewIterator(tree, options);
+      if (!iterator.ok()) return iterator.status();
+      lsm::Iterator& entries = **iterator;
+      for (entries.SeekToFirst(); entries.Valid() && due.size() < kEntriesPerBatch;
+           entries.Next()) {
+        const lsm::Result<ExpiryKeyView> entry = DecodeExpiryKey(entries.key());
+        if (!entry.ok()) return entry.status();
+        due.push_back({entry.value().time_ms, std::string(entry.value().key)});
+      }
+      RETURN_IF_ERROR(entries.status());
+    }
+    for (const Entry& entry : due) {
+      RETURN_IF_ERROR(Fire(database, entry.time_ms, entry.key));
+      if (--*budget <= 0 || instance_->clock().MonotonicMicros() > deadline_us) return false;
+      progress.time_ms = entry.time_ms;
+    }
+    if (due.size() < kEntriesPerBatch) break;
+  }
+  progress.time_ms = now_ms;
+  return true;
+}
+
+lsm::Status ActiveExpiry::Fire(int database, int64_t entry_ms, std::string_view key) {
+  instance_->BeginWrite();
+  WriteUnit unit(instance_);
+  Keyspace keys(instance_, &unit, database, instance_->now_ms());
+  const lsm::TreeId tree = keys.tree();
+  // Deletes the key with the entry of its own time, if it is expired.
+  const lsm::Result<KeySlot> slot = keys.FindForWrite(key);
+  if (!slot.ok()) return slot.status();
+  std::string index_key;
+  if (slot.value().exists && slot.value().header.expiry_ms) {
+    EncodeExpiryKey(*slot.value().header.expiry_ms, key, &index_key);
+    unit.Put(tree, index_key, "");
+  }
+  EncodeExpiryKey(entry_ms, key, &index_key);
+  unit.Delete(tree, index_key);
+  return instance_->Commit(&unit);
+}
+
+}  // namespace redis

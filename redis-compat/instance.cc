@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "redis-compat/instance.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "redis-compat/command_table.h"
+#include "redis-compat/databases.h"
+#include "redis-compat/dispatcher.h"
+#include "redis-compat/engine_errors.h"
+#include "redis-compat/expiry.h"
+#include "redis-compat/reply_gate.h"
+#include "redis-compat/scan_cursor.h"
+#include "redis-compat/server_time.h"
+#include "redis-compat/write_gate.h"
+#include "redis-compat/write_unit.h"
+
+namespace redis {
+
+namespace {
+
+// A group is closed when it has this many bytes or is this old.
+constexpr size_t kGroupBytes = size_t{1} << 20;
+constexpr int64_t kGroupAgeUs = 1000;
+constexpr int64_t kSyncIntervalUs = 1'000'000;
+constexpr int64_t kPersistTimeIntervalMs = 1000;
+
+}  // namespace
+
+Session* Instance::Connect(const Session::Peer& peer, std::string* refusal) {
+  ++statistics_.connections_received;
+  if (Refuses(peer, refusal)) {
+    ++statistics_.connections_rejected;
+    return nullptr;
+  }
+  const ClientId id = next_client_++;
+  auto session = std::make_unique<Session>(id, peer, time_->NowMs());
+  session->state().authenticated = settings().requirepass.empty();
+  return sessions_.emplace(id, std::move(session)).first->second.get();
+}
+
+bool Instance::Refuses(const Session::Peer& peer, std::string* refusal) const {
+  if (sessions_.size() >= static_cast<size_t>(settings().maxclients)) {
+    *refusal = "-ERR max number of clients reached\r\n";
+    return true;
+  }
+  if (!settings().protected_mode || !settings().requirepass.empty() || peer.is_unix ||
+      peer.is_loopback) {
+    return false;
+  }
+  *refusal =
+      "-DENIED Redis is running in protected mode because protected mode is enabled and no "
+      "password is set for the default user. In this mode connections are only accepted from the "
+      "loopback interface. If you want to connect from external computers to Redis you may adopt "
+      "one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG "
+      "SET protected-mode no' from the loopback interface by connecting to Redis from the same "
+      "host the server is running, however MAKE SURE Redis is not publicly accessible from "
+      "internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively "
+      "you can just disable the protected mode by editing the Redis configuration file, and "
+      "setting the protected mode option to 'no', and then restarting the server. 3) If you "
+      "started the server manually just for testing, restart it with the '--protected-mode no' "
+      "option. 4) Set up an authentication password for the default user. NOTE: You only need to "
+      "do one of the above things in order for the server to start accepting connections from the "
+      "outside.\r\n";
+  return true;
+}
+
+void Instance::Disconnect(ClientId client) {
+  const auto found = sessions_.find(client);
+  if (found == sessions_.end()) return;
+  std::erase(tick_sessions_, found->second.get());
+  sessions_.erase(found);
+}
+
+Session* Instance::Find(ClientId client) {
+  const auto found = sessions_.find(client);
+  return found == sessions_.end() ? nullptr : found->second.get();
+}
+
+void Instance::CloseSession(Session* session) {
+  session->state().close_after_reply = true;
+  host_->CloseClient(session->id(), false);
+}
+
+void Instance::BeginTick() {
+  assert(!in_tick_);
+  in_tick_ = true;
+  now_ms_ = time_->NowMs();
+}
+
+Instance::RunResult Instance::Run(Session* session) {
+  assert(in_tick_);
+  if (closed_) return RunResult::kClose;
+  if (!session->in_tick_) {
+    session->in_tick_ = true;
+    tick_sessions_.push_back(session);
+  }
+  if (writer_ != nullptr && writer_->HasOpenGroup() &&
+      clock_->MonotonicMicros() - group_opened_us_ >= kGroupAgeUs) {
+    // A failure has told everybody concerned.
+    static_cast<void>(CloseGroup().ok());
+  }
+  return dispatcher_->Run(session);
+}
+
+void Instance::EndTick() {
+  assert(in_tick_);
+  // A failure has told everybody concerned.
+  static_cast<void>(CloseGroup().ok());
+  writer_.reset();
+  read_view_.reset();
+  in_tick_ = false;
+
+  const auto waits = [this](Session* session) {
+    session->in_tick_ = reply_gate_->Release(session);
+    return session->in_tick_;
+  };
+  std::erase_if(tick_sessions_, [&](Session* session) { return !waits(session); });
+  if (settings().appendfsync == AppendFsync::kAlways) db_->RequestSync();
+}
+
+lsm::ReadView* Instance::view() {
+  if (writer_ != nullptr) return writer_->view();
+  if (read_view_ == nullptr) read_view_ = db_->NewReadView();
+  return read_view_.get();
+}
+
+void Instance::BeginWrite() {
+  assert(in_tick_);
+  if (writer_ == nullptr) writer_ = db_->LockWriter();
+}
+
+bool Instance::MayWrite() const { return !closed_ && write_gate_->IsOpen(); }
+
+lsm::Status Instance::Commit(WriteUnit* unit) {
+  const lsm::WriteBatch& batch = unit->Seal();
+  if (batch.empty()) return {};
+  assert(writer_ != nullptr);
+  const size_t bytes = batch.rep().size();
+  // Groups are closed here and never by the engine, so that a failure is known to concern only
+  // units behind the last close.
+  if (group_bytes_ > 0 && group_bytes_ + bytes > kGroupBytes) RETURN_IF_ERROR(CloseGroup());
+  if (!writer_->HasOpenGroup()) group_opened_us_ = clock_->MonotonicMicros();
+  const bool had_group = writer_->HasOpenGroup();
+  const lsm::Result<lsm::SequenceNumber> sequence = writer_->Commit(batch);
+  if (!sequence.ok()) {
+    cursors_->Forget();
+    if (had_group && !writer_->HasOpenGroup()) OnGroupLost(sequence.status());
+    return sequence.status();
+  }
+  group_bytes_ += bytes;
+  unit->Reflect(sequence.value());
+  databases_->Apply(unit->tree_changes(), sequence.value());
+  return {};
+}
+
+lsm::Status Instance::CloseGroup() {
+  group_bytes_ = 0;
+  if (writer_ == nullptr || !writer_->HasOpenGroup()) return {};
+  const lsm::Result<lsm::SequenceNumber> closed = writer_->CloseGroup();
+  if (closed.ok()) return {};
+  OnGroupLost(closed.status());
+  return closed.status();
+}
+
+void Instance::OnGroupLost(const lsm::Status& reason) {
+  ++statistics_.unexpected_errors;
+  host_->Log(lsm::LogLevel::kWarning, "writes were refused: " + reason.ToString());
+  const std::string error = "-" + EngineErrorReply(reason);
+  for (Session* session : tick_sessions_) reply_gate_->ReplaceLost(session, error);
+  cursors_->Forget();
+  active_expiry_->Forget();
+  const lsm::Status reloaded = databases_->Load(view());
+  if (!reloaded.ok()) {
+    // Without the directory no key can be found: better to stop than to answer wrongly.
+    host_->Log(lsm::LogLevel::kWarning, "cannot read the directory: " + reloaded.ToString());
+    closed_ = true;
+    host_->Stop();
+  }
+}
+
+void Instance::Cron() {
+  if (closed_) return;
+  BeginTick();
+  if (settings().active_expire && MayWrite()) active_expiry_->Run();
+  lsm::Status status = PersistTime();
+  if (!status.ok()) {
+    host_->Log(lsm::LogLevel::kWarning, "cannot store the time: " + status.ToString());
+  }
+  EndTick();
+
+  const int64_t now_us = clock_->MonotonicMicros();
+  if (settings().appendfsync == AppendFsync::kEverysec &&
+      now_us - last_sync_request_us_ >= kSyncIntervalUs) {
+    last_sync_request_us_ = now_us;
+    db_->RequestSync();
+  }
+  if (write_gate_->IsOpen()) write_gate_->WakeAll();
+  CloseIdleClients();
+}
+
+lsm::Status Instance::PersistTime() {
+  if (now_ms_ - time_->persisted_ms() < kPersistTimeIntervalMs || !MayWrite()) return {};
+  if (db_->visible_sequence() <= time_persisted_at_) return {};  // nothing new since
+  lsm::WriteBatch unit;
+  time_->Persist(&unit);
+  BeginWrite();
+  const lsm::Result<lsm::SequenceNumber> sequence = writer_->Commit(unit);
+  if (!sequence.ok()) return sequence.status();
+  time_persisted_at_ = sequence.value();
+  return {};
+}
+
+void Instance::CloseIdleClients() {
+  const int64_t limit_s = settings().timeout_s;
+  if (limit_s <= 0) return;
+  for (const auto& [id, session] : sessions_) {
+    const ClientState& state = session->state();
+    const bool idle = now_ms_ - state.last_interaction_ms > limit_s * 1000;
+    if (idle && !state.close_after_reply) CloseSession(session.get());
+  }
+}
+
+void Instance::OnEngineProgress() {
+  if (write_gate_->IsOpen()) write_gate_->WakeAll();
+  if (in_tick_) return;
+  std::erase_if(tick_sessions_, [this](Session* session) {
+    const uint64_t before = session->releasable_;
+    session->in_tick_ = reply_gate_->Release(session);
+    if (session->releasable_ != before) host_->Wake(session->id());
+    return !session->in_tick_;
+  });
+}
+
+}  // namespace redis

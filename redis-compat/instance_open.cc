@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// How an Instance begins and ends.
+
+#include <utility>
+
+#include "redis-compat/command_table.h"
+#include "redis-compat/databases.h"
+#include "redis-compat/dispatcher.h"
+#include "redis-compat/engine_listener.h"
+#include "redis-compat/expiry.h"
+#include "redis-compat/instance.h"
+#include "redis-compat/key_codec.h"
+#include "redis-compat/reply_gate.h"
+#include "redis-compat/scan_cursor.h"
+#include "redis-compat/server_time.h"
+#include "redis-compat/write_gate.h"
+
+namespace redis {
+
+namespace {
+
+// The engine's directory, below `dir`: other files there are none of its business.
+constexpr std::string_view kDataDirectory = "varve";
+
+lsm::Options EngineOptions(const Settings& settings, const lsm::Options& seams) {
+  lsm::Options options = seams;
+  options.memtable_size = static_cast<size_t>(settings.memtable_size);
+  options.memtable_limit = settings.memtable_limit;
+  options.write_buffer_budget = static_cast<size_t>(settings.write_buffer_budget);
+  options.block_cache_size = static_cast<size_t>(settings.block_cache_size);
+  options.target_file_size = static_cast<size_t>(settings.target_file_size);
+  options.compression = settings.compression;
+  return options;
+}
+
+std::string MakeRunId(lsm::Random* random) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string id;
+  for (int i = 0; i < 40; ++i) id.push_back(kDigits[random->Uniform(kDigits.size())]);
+  return id;
+}
+
+// A new directory is given our version; another version is refused.
+lsm::Status CheckFormat(lsm::DB* db) {
+  lsm::Result<lsm::Lookup> record = db->NewReadView()->Get(lsm::kDirectoryTree, kFormatRecord);
+  if (!record.ok()) return record.status();
+  if (!record->value) {
+    lsm::WriteBatch unit;
+    unit.Put(lsm::kDirectoryTree, kFormatRecord, EncodeFixed32(kEncodingVersion));
+    return db->Write(unit, true);
+  }
+  const auto version = DecodeFixed32(record->value->view(), "format record");
+  if (!version.ok()) return version.status();
+  if (version.value() == kEncodingVersion) return {};
+  return lsm::Status::InvalidArgument("the data have encoding version " +
+                                      std::to_string(version.value()) + ", this program reads " +
+                                      std::to_string(kEncodingVersion));
+}
+
+}  // namespace
+
+Instance::Instance(Config* config, Host* host, lsm::Clock* clock)
+    : config_(config),
+      host_(host),
+      clock_(clock),
+      self_(std::make_shared<Instance*>(this)),
+      random_(static_cast<uint64_t>(clock->NowMicros()) ^
+              static_cast<uint64_t>(clock->MonotonicMicros()) << 20) {}
+
+Instance::~Instance() {
+  *self_ = nullptr;
+  writer_.reset();
+  read_view_.reset();
+  db_.reset();
+}
+
+lsm::Result<std::unique_ptr<Instance>> Instance::Open(Config* config, Host* host,
+                                                      const lsm::Options& engine) {
+  std::unique_ptr<Instance> instance(new Instance(config, host, engine.clock));
+  lsm::Options options = EngineOptions(config->settings(), engine);
+  instance->listener_ =
+      std::make_unique<EngineListener>(host, engine.listener, [self = instance->self_] {
+        if (*self != nullptr) (*self)->OnEngineProgress();
+      });
+  options.listener = instance->listener_.get();
+  const std::string directory = config->settings().dir + "/" + std::string(kDataDirectory);
+  auto db = lsm::DB::Open(options, directory);
+  if (!db.ok()) return db.status();
+  RETURN_IF_ERROR(instance->Start(std::move(*db)));
+  return instance;
+}
+
+lsm::Result<std::unique_ptr<Instance>> Instance::Open(Config* config, Host* host, lsm::Clock* clock,
+                                                      std::unique_ptr<lsm::DB> db) {
+  std::unique_ptr<Instance> instance(new Instance(config, host, clock));
+  RETURN_IF_ERROR(instance->Start(std::move(db)));
+  return instance;
+}
+
+lsm::Status Instance::Start(std::unique_ptr<lsm::DB> db) {
+  db_ = std::move(db);
+  time_ = std::make_unique<ServerTime>(clock_);
+  databases_ = std::make_unique<Databases>();
+  cursors_ = std::make_unique<CursorRegistry>();
+  active_expiry_ = std::make_unique<ActiveExpiry>(this);
+  write_gate_ = std::make_unique<WriteGate>(db_.get(), clock_, host_, &settings());
+  reply_gate_ = std::make_unique<ReplyGate>(db_.get(), &settings());
+  dispatcher_ = std::make_unique<Dispatcher>(this);
+  statistics_.commands.resize(AllCommands().size());
+  run_id_ = MakeRunId(&random_);
+
+  RETURN_IF_ERROR(CheckFormat(db_.get()));
+  const std::unique_ptr<lsm::ReadView> view = db_->NewReadView();
+  RETURN_IF_ERROR(time_->Load(view.get()));
+  RETURN_IF_ERROR(databases_->Load(view.get()));
+  now_ms_ = time_->NowMs();
+  started_ms_ = now_ms_;
+  last_sync_request_us_ = clock_->MonotonicMicros();
+  time_persisted_at_ = db_->visible_sequence();
+  return {};
+}
+
+lsm::Status Instance::Shutdown() {
+  closed_ = true;
+  lsm::Status status = CloseGroup();
+  writer_.reset();
+  read_view_.reset();
+  lsm::WriteBatch unit;
+  if (time_->NowMs() > time_->persisted_ms()) time_->Persist(&unit);
+  lsm::Status written = write_gate_->IsOpen() ? db_->Write(unit, true) : db_->SyncWal();
+  lsm::Status closed = db_->Close();
+  if (!status.ok()) return status;
+  if (!written.ok()) return written;
+  return closed;
+}
+
+}  // namespace redis

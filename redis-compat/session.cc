@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "redis-compat/session.h"
+
+#include <cassert>
+#include <utility>
+
+namespace redis {
+
+namespace {
+
+// Written bytes are dropped from the front of the output when they are at least this many and more
+// than what is left, so that each byte is moved once at most.
+constexpr size_t kDropThreshold = size_t{256} << 10;
+// A buffer larger than this is given back when it is empty.
+constexpr size_t kKeptCapacity = size_t{1} << 20;
+
+}  // namespace
+
+Session::Session(ClientId id, Peer peer, int64_t now_ms) : id_(id), peer_(std::move(peer)) {
+  state_.created_ms = now_ms;
+  state_.last_interaction_ms = now_ms;
+}
+
+std::string_view Session::releasable_output() const {
+  return std::string_view(output_).substr(output_start_,
+                                          static_cast<size_t>(releasable_ - consumed_));
+}
+
+void Session::ConsumeOutput(size_t bytes) {
+  assert(bytes <= releasable_ - consumed_);
+  output_start_ += bytes;
+  consumed_ += bytes;
+  state_.output_bytes += bytes;
+  if (output_start_ == output_.size()) {
+    output_.clear();
+    output_start_ = 0;
+    if (output_.capacity() > kKeptCapacity) output_.shrink_to_fit();
+  } else if (output_start_ >= kDropThreshold && output_start_ > output_.size() / 2) {
+    output_.erase(0, output_start_);
+    output_start_ = 0;
+  }
+}
+
+}  // namespace redis

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "redis-compat/write_gate.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace redis {
+
+namespace {
+
+constexpr int64_t kMaxUnsyncedAgeUs = 2'000'000;
+// However far writes are behind, one waits no longer than this at a time.
+constexpr int64_t kMaxDelayUs = 100'000;
+
+bool PassesByItself(lsm::WriteStall::Reason reason) {
+  return reason != lsm::WriteStall::Reason::kDiskFull &&
+         reason != lsm::WriteStall::Reason::kBackgroundError;
+}
+
+}  // namespace
+
+bool WriteGate::SyncIsLate() const {
+  return settings_->appendfsync == AppendFsync::kEverysec &&
+         db_->UnsyncedAgeMicros() > kMaxUnsyncedAgeUs;
+}
+
+bool WriteGate::IsOpen() const {
+  return db_->CurrentStall().state != lsm::WriteStall::State::kStop && !SyncIsLate();
+}
+
+WriteGate::Answer WriteGate::Ask(ClientId client, lsm::Status* reason) {
+  const lsm::WriteStall stall = db_->CurrentStall();
+  if (stall.state == lsm::WriteStall::State::kStop && !PassesByItself(stall.reason)) {
+    *reason = db_->BackgroundError();
+    if (reason->ok()) *reason = lsm::Status::Busy(std::string(lsm::ToString(stall.reason)));
+    return Answer::kRefuse;
+  }
+  if (stall.state == lsm::WriteStall::State::kStop || SyncIsLate()) {
+    waiting_.push_back(client);
+    return Answer::kWait;
+  }
+  if (stall.state == lsm::WriteStall::State::kNone) {
+    next_write_us_ = 0;
+    return Answer::kGo;
+  }
+  const int64_t now_us = clock_->MonotonicMicros();
+  if (next_write_us_ > now_us) {
+    host_->WakeAfter(client, std::min(next_write_us_ - now_us, kMaxDelayUs));
+    return Answer::kWait;
+  }
+  next_write_us_ = now_us + std::min(stall.delay_micros, kMaxDelayUs);
+  return Answer::kGo;
+}
+
+void WriteGate::WakeAll() {
+  for (const ClientId client : std::exchange(waiting_, {})) host_->Wake(client);
+}
+
+}  // namespace redis

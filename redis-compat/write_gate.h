@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// WriteGate decides whether a write command may run now, has to wait, or is refused.
+//
+//   - The engine has stopped writes for a reason that passes by itself (memtables, L0 files): wait
+//     until it says that it is relieved.
+//   - The engine slows writes: each write command moves the time of the next one on by the delay it
+//     asks for, over all sessions.
+//   - `appendfsync everysec`, and the oldest unsynced unit is two seconds old: wait for the sync.
+//   - The disk is full or background work failed: refuse, with the reason.
+//
+// Reads never ask.
+//
+// Thread safety: none; belongs to the loop.
+
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "lsm/clock.h"
+#include "lsm/db.h"
+#include "redis-compat/config.h"
+#include "redis-compat/host.h"
+
+namespace redis {
+
+class WriteGate {
+ public:
+  WriteGate(lsm::DB* db, lsm::Clock* clock, Host* host, const Settings* settings)
+      : db_(db), clock_(clock), host_(host), settings_(settings) {}
+
+  enum class Answer { kGo, kWait, kRefuse };
+  // After kGo the caller writes. After kWait the client is woken when it should ask again. After
+  // kRefuse, `reason` says why.
+  Answer Ask(ClientId client, lsm::Status* reason);
+  // Whether a write of the server's own may run now.
+  bool IsOpen() const;
+
+  // Whoever waits may ask again: the engine is relieved, a sync ended, or some time has passed.
+  void WakeAll();
+
+ private:
+  bool SyncIsLate() const;
+
+  lsm::DB* const db_;
+  lsm::Clock* const clock_;
+  Host* const host_;
+  const Settings* const settings_;
+  int64_t next_write_us_ = 0;      // monotonic; while writes are slowed
+  std::vector<ClientId> waiting_;  // in the order they came
+};
+
+}  // namespace redis

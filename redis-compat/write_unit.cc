@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "redis-compat/write_unit.h"
+
+#include <functional>
+#include <memory>
+
+#include "redis-compat/databases.h"
+#include "redis-compat/instance.h"
+#include "redis-compat/key_codec.h"
+
+namespace redis {
+
+namespace {
+
+// Few enough writes to look through without an index.
+constexpr size_t kLinearSearch = 8;
+
+size_t HashOf(lsm::TreeId tree, std::string_view key) {
+  return std::hash<std::string_view>()(key) ^ (size_t{tree} * 0x9e3779b97f4a7c15u);
+}
+
+}  // namespace
+
+const WriteUnit::Write* WriteUnit::FindWrite(lsm::TreeId tree, std::string_view key) {
+  if (writes_.size() <= kLinearSearch) {
+    for (size_t i = writes_.size(); i-- > 0;) {
+      if (writes_[i].tree == tree && KeyOf(writes_[i]) == key) return &writes_[i];
+    }
+    return nullptr;
+  }
+  for (; indexed_ < writes_.size(); ++indexed_) {
+    const Write& write = writes_[indexed_];
+    index_.emplace(HashOf(write.tree, KeyOf(write)), indexed_);
+  }
+  const Write* newest = nullptr;
+  const auto [begin, end] = index_.equal_range(HashOf(tree, key));
+  for (auto it = begin; it != end; ++it) {
+    const Write& write = writes_[it->second];
+    if (write.tree != tree || KeyOf(write) != key) continue;
+    if (newest == nullptr || &write > newest) newest = &write;
+  }
+  return newest;
+}
+
+lsm::Result<std::optional<lsm::PinnedValue>> WriteUnit::Get(lsm::TreeId tree,
+                                                            std::string_view key) {
+  using Found = std::optional<lsm::PinnedValue>;
+  if (const Write* write = FindWrite(tree, key)) {
+    if (write->deleted) return Found();
+    // A copy: the batch's bytes move when it grows.
+    auto copy = std::make_shared<const std::string>(
+        batch_.rep().substr(write->value_begin, write->value_size));
+    const std::string_view bytes = *copy;
+    return Found(lsm::PinnedValue(bytes, std::move(copy)));
+  }
+  if (CreatesTree(tree)) return Found();
+  lsm::Result<lsm::Lookup> lookup = instance_->view()->Get(tree, key);
+  if (!lookup.ok()) return lookup.status();
+  Reflect(lookup->sequence);
+  return std::move(lookup->value);
+}
+
+void WriteUnit::Put(lsm::TreeId tree, std::string_view key, std::string_view value) {
+  batch_.Put(tree, key, value);
+  // The operation ends with the key, the value's length and the value.
+  size_t length_size = 1;
+  for (size_t rest = value.size() >> 7; rest != 0; rest >>= 7) ++length_size;
+  const size_t value_begin = batch_.rep().size() - value.size();
+  writes_.push_back({.tree = tree,
+                     .deleted = false,
+                     .key_begin = value_begin - length_size - key.size(),
+                     .key_size = key.size(),
+                     .value_begin = value_begin,
+                     .value_size = value.size()});
+}
+
+void WriteUnit::Delete(lsm::TreeId tree, std::string_view key) {
+  batch_.Delete(tree, key);
+  writes_.push_back({.tree = tree,
+                     .deleted = true,
+                     .key_begin = batch_.rep().size() - key.size(),
+                     .key_size = key.size(),
+                     .value_begin = 0,
+                     .value_size = 0});
+}
+
+void WriteUnit::AddCounter(lsm::TreeId tree, size_t counter, int64_t delta) {
+  for (CounterChange& change : counter_changes_) {
+    if (change.tree != tree || change.counter != counter) continue;
+    change.delta += delta;
+    return;
+  }
+  counter_changes_.push_back({tree, counter, delta});
+}
+
+lsm::Result<int64_t> WriteUnit::Counter(lsm::TreeId tree, size_t counter) {
+  ReflectEverything();
+  int64_t value = 0;
+  if (!CreatesTree(tree)) {
+    lsm::Result<lsm::TreeCounters> counters = instance_->view()->Counters(tree);
+    if (!counters.ok()) return counters.status();
+    value = counters.value()[counter];
+  }
+  for (const CounterChange& change : counter_changes_) {
+    if (change.tree == tree && change.counter == counter) value += change.delta;
+  }
+  return value;
+}
+
+bool WriteUnit::CreatesTree(lsm::TreeId tree) const {
+  for (const TreeChange& change : tree_changes_) {
+    if (change.tree == tree) return true;
+  }
+  return false;
+}
+
+const lsm::WriteBatch& WriteUnit::Seal() {
+  for (const CounterChange& change : counter_changes_) {
+    if (change.delta != 0) batch_.AddCounter(change.tree, change.counter, change.delta);
+  }
+  counter_changes_.clear();
+  return batch_;
+}
+
+lsm::TreeId WriteUnit::DatabaseTree(int database) {
+  for (size_t i = tree_changes_.size(); i-- > 0;) {
+    if (tree_changes_[i].database == database) return tree_changes_[i].tree;
+  }
+  const Databases::Entry& entry = instance_->databases().Find(database);
+  Reflect(entry.changed);
+  return entry.tree;
+}
+
+lsm::TreeId WriteUnit::CreateDatabaseTree(int database) {
+  if (const lsm::TreeId tree = DatabaseTree(database); tree != lsm::kDirectoryTree) return tree;
+  const lsm::TreeId tree = instance_->db().NewTreeId();
+  batch_.CreateTree(tree);
+  batch_.Put(lsm::kDirectoryTree, EncodeDatabaseKey(static_cast<uint32_t>(database)),
+             EncodeFixed32(tree));
+  tree_changes_.push_back({database, tree});
+  return tree;
+}
+
+void WriteUnit::DropDatabaseTree(int database) {
+  const lsm::TreeId tree = DatabaseTree(database);
+  if (tree == lsm::kDirectoryTree) return;
+  batch_.DropTree(tree);
+  batch_.Delete(lsm::kDirectoryTree, EncodeDatabaseKey(static_cast<uint32_t>(database)));
+  tree_changes_.push_back({database, lsm::kDirectoryTree});
+  std::erase_if(counter_changes_,
+                [tree](const CounterChange& change) { return change.tree == tree; });
+}
+
+void WriteUnit::ReflectEverything() { Reflect(instance_->view()->sequence()); }
+
+void WriteUnit::DropWrites() {
+  if (batch_.empty()) return;
+  batch_.Clear();
+  writes_.clear();
+  index_.clear();
+  indexed_ = 0;
+  tree_changes_.clear();
+  counter_changes_.clear();
+}
+
+void WriteUnit::Clear() {
+  DropWrites();
+  reflects_ = 0;
+}
+
+}  // namespace redis

@@ -34,6 +34,8 @@ struct Command {
 
 int RunMemtable(FileSystem* fs, Arguments arguments);
 extern const std::string_view kMemtableUsage;
+int RunSst(FileSystem* fs, Arguments arguments);
+extern const std::string_view kSstUsage;
 
 // Writes to standard output. Whether that worked is seen once, at the program's end.
 void Print(std::string_view text);

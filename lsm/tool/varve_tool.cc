@@ -14,6 +14,7 @@ constexpr std::string_view kVersionLine = "varve-tool " VARVE_VERSION "\n";
 
 const Command kCommands[] = {
     {"memtable", kMemtableUsage, RunMemtable},
+    {"sst", kSstUsage, RunSst},
 };
 
 std::string Usage() {

@@ -10,7 +10,7 @@ namespace {
 
 using Files = std::vector<FileRef>;
 
-bool InOrder(const Files& files) {
+[[maybe_unused]] bool InOrder(const Files& files) {
   return std::adjacent_find(files.begin(), files.end(), [](const FileRef& a, const FileRef& b) {
            return a->largest_key >= b->smallest_key;
          }) == files.end();

@@ -101,10 +101,10 @@ static_assert(static_cast<int>(lsm::Compression::kZstd) == 2);
 
 constexpr Directive kDirectives[] = {
     // network
-    Custom("bind", kImmutable | kList, "127.0.0.1 -::1", ParseBind).To(Bind),
+    Custom("bind", kList, "127.0.0.1 -::1", ParseBind).To(Bind),
     Text("bind-source-addr", 0, ""),
     Bool("protected-mode", 0, "yes").To(Number<&Settings::protected_mode>),
-    Int("port", kImmutable, "6379", 0, 65535).To(Number<&Settings::port>),
+    Int("port", 0, "6379", 0, 65535).To(Number<&Settings::port>),
     Int("tcp-backlog", kImmutable, "511", 0, kIntMax).To(Number<&Settings::tcp_backlog>),
     Text("unixsocket", kImmutable, "").To(String<&Settings::unixsocket>),
     {.name = "unixsocketperm",

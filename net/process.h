@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What a server asks of the system for its whole process.
+//
+// Thread safety: none; called by main, before there are other threads.
+
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace net {
+
+// Raises the limit on open files to `files` if the system lets us, and says what it is then.
+uint64_t RaiseFileLimit(uint64_t files);
+
+// Goes on in a child without a terminal; the parent exits. False if that fails.
+bool Daemonize();
+
+// Writes the process's id to a file, and removes the file at the end.
+class PidFile {
+ public:
+  explicit PidFile(std::string path);
+  ~PidFile();
+  PidFile(const PidFile&) = delete;
+  PidFile& operator=(const PidFile&) = delete;
+
+  bool written() const { return written_; }
+
+ private:
+  const std::string path_;
+  bool written_ = false;
+};
+
+}  // namespace net

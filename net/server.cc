@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "net/server.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "lsm/clock.h"
+#include "lsm/options.h"
+#include "net/event_loop.h"
+#include "net/process.h"
+#include "net/signals.h"
+#include "net/uv_host.h"
+#include "redis-compat/instance.h"
+#include "redis-compat/log.h"
+#include "redis-compat/version.h"
+
+namespace net {
+
+namespace {
+
+using lsm::LogLevel;
+
+// Open files that are not clients: listeners, the log, the lock, and what the engine has open.
+constexpr uint64_t kOtherFiles = 128;
+
+// Says how far the replay of the log has come, in steps of a tenth.
+class ReplayLog : public lsm::Listener {
+ public:
+  explicit ReplayLog(redis::Logger* logger) : logger_(logger) {}
+
+  void OnReplayProgress(uint64_t done, uint64_t total) override {
+    if (total == 0) return;
+    const auto tenths =
+        static_cast<int>(10 * static_cast<double>(done) / static_cast<double>(total));
+    if (tenths_.exchange(tenths) == tenths) return;
+    logger_->Log(LogLevel::kNotice,
+                 fmt::format("Replaying the log: {} % of {} MB", 10 * tenths, total >> 20));
+  }
+
+ private:
+  redis::Logger* const logger_;
+  std::atomic<int> tenths_ = -1;
+};
+
+// Lowers maxclients if the system does not allow as many open files.
+void FitFileLimit(redis::Config* config, const lsm::Options& options, redis::Logger* logger) {
+  const uint64_t others = kOtherFiles + static_cast<uint64_t>(options.max_open_files);
+  const auto clients = static_cast<uint64_t>(config->settings().maxclients);
+  const uint64_t allowed = RaiseFileLimit(clients + others);
+  if (allowed >= clients + others) return;
+  const uint64_t lowered = allowed > others ? allowed - others : 1;
+  logger->Log(LogLevel::kWarning,
+              fmt::format("Only {} files may be open: maxclients is {} instead of {}. Raise the "
+                          "limit with 'ulimit -n' to have more.",
+                          allowed, lowered, clients));
+  const lsm::Status status = config->Set({{"maxclients", std::to_string(lowered)}});
+  if (!status.ok()) logger->Log(LogLevel::kWarning, status.message());
+}
+
+// What CONFIG SET changes for the network and the log. The texts are Redis's.
+lsm::Status ApplyChange(const redis::Settings& before, const redis::Settings& after,
+                        EventLoop* loop, redis::Logger* logger) {
+  logger->set_level(redis::ParseLogLevel(after.loglevel).value_or(LogLevel::kNotice));
+  if (after.maxclients > before.maxclients) {
+    const uint64_t others = kOtherFiles + static_cast<uint64_t>(lsm::Options().max_open_files);
+    const uint64_t wanted = static_cast<uint64_t>(after.maxclients) + others;
+    const uint64_t allowed = RaiseFileLimit(wanted);
+    if (allowed < wanted) {
+      return lsm::Status::InvalidArgument(
+          fmt::format("The operating system is not able to handle the specified number of clients, "
+                      "try with {}",
+                      allowed > others ? allowed - others : 1));
+    }
+  }
+  if (loop->ApplySettings().ok()) return lsm::Status::Ok();
+  return lsm::Status::InvalidArgument(before.port != after.port
+                                          ? "Unable to listen on this port. Check server logs."
+                                          : "Failed to bind to specified addresses.");
+}
+
+bool OpenSockets(EventLoop* loop, const redis::Settings& settings, redis::Logger* logger) {
+  if (settings.port == 0 && settings.unixsocket.empty()) {
+    logger->Log(LogLevel::kWarning, "Configured to not listen anywhere, exiting.");
+    return false;
+  }
+  const lsm::Status status = loop->Listen();
+  if (!status.ok()) {
+    logger->Log(LogLevel::kWarning, status.message());
+    return false;
+  }
+  if (loop->listener_count() > 0) return true;
+  logger->Log(LogLevel::kWarning, "None of the addresses to bind exists on this machine, exiting.");
+  return false;
+}
+
+void SayReady(const redis::Settings& settings, redis::Logger* logger) {
+  if (settings.port != 0) logger->Log(LogLevel::kNotice, "Ready to accept connections tcp");
+  if (!settings.unixsocket.empty()) {
+    logger->Log(LogLevel::kNotice, "Ready to accept connections unix");
+  }
+}
+
+// Steps 2 to 5.
+int Serve(redis::Config* config, const lsm::Options& engine, redis::Logger* logger) {
+  ReplayLog replay_log(logger);
+  lsm::Options options = engine;
+  options.listener = &replay_log;
+  EventLoop loop(config, logger);
+  SignalWatcher signals(loop.uv(), [&](std::string_view name) {
+    logger->Log(LogLevel::kWarning, fmt::format("Received {} scheduling shutdown...", name));
+    loop.Stop();
+  });
+  UvHost host(&loop, logger);
+  if (!OpenSockets(&loop, config->settings(), logger)) return 1;
+
+  auto instance = redis::Instance::Open(config, &host, options);
+  if (!instance.ok()) {
+    logger->Log(LogLevel::kWarning,
+                fmt::format("Can't open the database in '{}': {}", config->settings().dir,
+                            instance.status().ToString()));
+    return 1;
+  }
+  config->set_change_hook([&](const redis::Settings& before, const redis::Settings& after) {
+    return ApplyChange(before, after, &loop, logger);
+  });
+  SayReady(config->settings(), logger);
+  loop.Run(instance->get());
+  config->set_change_hook({});
+
+  logger->Log(LogLevel::kWarning, "User requested shutdown...");
+  const lsm::Status status = (*instance)->Shutdown();
+  if (!status.ok()) {
+    logger->Log(LogLevel::kWarning, "The database did not close cleanly: " + status.ToString());
+    return 1;
+  }
+  logger->Log(LogLevel::kWarning, "Varve is now ready to exit, bye bye...");
+  return 0;
+}
+
+}  // namespace
+
+int RunServer(redis::Config* config) {
+  const redis::Settings& settings = config->settings();
+  auto logger = redis::Logger::Open(
+      settings.logfile, redis::ParseLogLevel(settings.loglevel).value_or(LogLevel::kNotice),
+      lsm::Clock::System());
+  if (!logger.ok()) {
+    fmt::print(stderr, "{}\n", logger.status().message());
+    return 1;
+  }
+  redis::Logger& log = **logger;
+  if (settings.daemonize && !Daemonize()) {
+    log.Log(LogLevel::kWarning, "Can't go to the background");
+    return 1;
+  }
+  log.Log(LogLevel::kNotice, fmt::format("Varve {} is starting, pid {}, as Redis {}",
+                                         redis::kVarveVersion, getpid(), redis::kRedisVersion));
+  for (const std::string& warning : config->warnings()) log.Log(LogLevel::kWarning, warning);
+  config->ClearWarnings();
+
+  const lsm::Options engine;
+  FitFileLimit(config, engine, &log);
+  std::optional<PidFile> pid_file;
+  if (!settings.pidfile.empty()) {
+    pid_file.emplace(settings.pidfile);
+    if (!pid_file->written()) log.Log(LogLevel::kWarning, "Can't write " + settings.pidfile);
+  }
+  return Serve(config, engine, &log);
+}
+
+}  // namespace net

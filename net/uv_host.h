@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// UvHost is the Host that the server gives its Instance: an event loop, a mailbox that other
+// threads post tasks to, and the log.
+//
+// It outlives the instance, whose threads post to it, and dies before the loop.
+//
+// Thread safety: as redis::Host says.
+
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <string_view>
+#include <vector>
+
+#include "net/event_loop.h"
+#include "net/uv_handle.h"
+#include "redis-compat/host.h"
+#include "redis-compat/log.h"
+
+namespace net {
+
+class UvHost : public redis::Host {
+ public:
+  UvHost(EventLoop* loop, redis::Logger* logger);
+
+  void Post(std::function<void()> task) override;
+  void Wake(redis::ClientId client) override { loop_->Wake(client); }
+  void CloseClient(redis::ClientId client, bool discard_output) override {
+    loop_->CloseClient(client, discard_output);
+  }
+  void Stop() override { loop_->Stop(); }
+  lsm::Status ApplyNetworkConfig() override;
+  void Log(lsm::LogLevel level, std::string_view message) override { logger_->Log(level, message); }
+
+ private:
+  void RunTasks();
+
+  EventLoop* const loop_;
+  redis::Logger* const logger_;
+  UvHandle<uv_async_t> mail_;
+  std::mutex mutex_;
+  std::vector<std::function<void()>> tasks_;  // guarded by mutex_
+};
+
+}  // namespace net

@@ -17,6 +17,11 @@ namespace {
 namespace str = string_commands;
 namespace gen = generic_commands;
 namespace exp = expire_commands;
+namespace con = connection_commands;
+namespace cli = client_commands;
+namespace srv = server_commands;
+namespace isp = introspection_commands;
+namespace dbg = debug_commands;
 
 // Names that keep a row on one line.
 constexpr CommandFamily kStrings{CommandGroup::kString, kAclString};
@@ -25,10 +30,20 @@ constexpr CommandFamily kDangerous{CommandGroup::kGeneric, kAclKeyspace | kAclDa
 constexpr CommandFamily kCounting{CommandGroup::kServer, kAclKeyspace};
 constexpr CommandFamily kFlushing{CommandGroup::kServer, kAclKeyspace | kAclDangerous};
 
+constexpr CommandFamily kConnection{CommandGroup::kConnection, kAclConnection};
+constexpr CommandFamily kClients{CommandGroup::kConnection, 0};
+constexpr CommandFamily kCommands{CommandGroup::kServer, kAclConnection};
+constexpr CommandFamily kServers{CommandGroup::kServer, 0};
+constexpr CommandFamily kTelling{CommandGroup::kServer, kAclDangerous};
+
 constexpr uint32_t kGrow = kWrite | kDenyOom;
 constexpr uint32_t kFastGrow = kGrow | kFast;
 constexpr uint32_t kFastWrite = kWrite | kFast;
 constexpr uint32_t kFastRead = kReadonly | kFast;
+constexpr uint32_t kAnytime = kLoading | kStale;
+constexpr uint32_t kCalm = kNoscript | kAnytime;
+constexpr uint32_t kManage = kAdmin | kCalm;
+constexpr uint32_t kHandshake = kCalm | kFast | kNoAuth | kAllowBusy;
 
 constexpr uint32_t kModify = kKeyRw | kKeyAccess | kKeyUpdate;
 constexpr uint32_t kSetKey = kModify | kKeyVariableFlags;
@@ -84,10 +99,42 @@ constexpr CommandSpec kRows[] = {
     {"pttl",        exp::PTtl,        2,  kFastRead,  OneKey(kReadKey),             kGenerics},
     {"ttl",         exp::Ttl,         2,  kFastRead,  OneKey(kReadKey),             kGenerics},
 
-    // Connection, server, clients, introspection, debugging. A container has no handler, and its
-    // subcommands follow it:
-    //   {"config",     nullptr,        -2, 0,          kNoKeys, ...},
-    //   {"config|get", srv::ConfigGet, -3, kAdmin | ..., kNoKeys, ...},
+    // The connection.
+    {"auth",        con::Auth,        -2, kHandshake, kNoKeys,                      kConnection},
+    {"client",      nullptr,          -2, 0,          kNoKeys,                      kClients},
+    {"client|getname", cli::GetName,  2,  kCalm,      kNoKeys,                      kConnection},
+    {"client|help", cli::Help,        2,  kAnytime,   kNoKeys,                      kConnection},
+    {"client|id",   cli::Id,          2,  kCalm,      kNoKeys,                      kConnection},
+    {"client|info", cli::Info,        2,  kCalm,      kNoKeys,                      kConnection},
+    {"client|kill", cli::Kill,        -3, kManage,    kNoKeys,                      kConnection},
+    {"client|list", cli::List,        -2, kManage,    kNoKeys,                      kConnection},
+    {"client|setinfo", cli::SetInfo,  4,  kCalm,      kNoKeys,                      kConnection},
+    {"client|setname", cli::SetName,  3,  kCalm,      kNoKeys,                      kConnection},
+    {"echo",        con::Echo,        2,  kAnytime | kFast, kNoKeys,                kConnection},
+    {"hello",       con::Hello,       -1, kHandshake, kNoKeys,                      kConnection},
+    {"ping",        con::Ping,        -1, kFast,      kNoKeys,                      kConnection},
+    {"quit",        con::Quit,        -1, kHandshake, kNoKeys,                      kConnection},
+    {"reset",       con::Reset,       1,  kHandshake, kNoKeys,                      kConnection},
+    {"select",      con::Select,      2,  kAnytime | kFast, kNoKeys,                kConnection},
+
+    // The server. A container has no handler, unless it is a command of its own as well.
+    {"command",     isp::Command,     -1, kAnytime,   kNoKeys,                      kCommands},
+    {"command|count", isp::CommandCount, 2, kAnytime, kNoKeys,                      kCommands},
+    {"command|docs", isp::CommandDocs, -2, kAnytime,  kNoKeys,                      kCommands},
+    {"command|getkeys", isp::CommandGetKeys, -3, kAnytime, kNoKeys,                 kCommands},
+    {"command|getkeysandflags", isp::CommandGetKeysAndFlags, -3, kAnytime, kNoKeys, kCommands},
+    {"command|help", isp::CommandHelp, 2, kAnytime,   kNoKeys,                      kCommands},
+    {"command|info", isp::CommandInfo, -2, kAnytime,  kNoKeys,                      kCommands},
+    {"command|list", isp::CommandList, -2, kAnytime,  kNoKeys,                      kCommands},
+    {"config",      nullptr,          -2, 0,          kNoKeys,                      kServers},
+    {"config|get",  srv::ConfigGet,   -3, kManage,    kNoKeys,                      kServers},
+    {"config|help", srv::ConfigHelp,  2,  kAnytime,   kNoKeys,                      kServers},
+    {"config|resetstat", srv::ConfigResetStat, 2, kManage, kNoKeys,                 kServers},
+    {"config|rewrite", srv::ConfigRewrite, 2, kManage, kNoKeys,                     kServers},
+    {"config|set",  srv::ConfigSet,   -4, kManage,    kNoKeys,                      kServers},
+    {"debug",       dbg::Debug,       -2, kManage | kProtected, kNoKeys,            kServers},
+    {"info",        srv::Info,        -1, kAnytime,   kNoKeys,                      kTelling},
+    {"shutdown",    srv::Shutdown,    -1, kManage | kNoMulti | kAllowBusy, kNoKeys, kServers},
 };
 // clang-format on
 

@@ -33,6 +33,8 @@ class Host {
   // Listening addresses, keepalive, hz and such, after CONFIG SET changed them. If it fails nothing
   // has changed; the message is what follows "... - " in CONFIG SET's error.
   virtual lsm::Status ApplyNetworkConfig() { return lsm::Status::Ok(); }
+  // Bytes that the process has allocated; 0 if the host cannot tell.
+  virtual uint64_t AllocatedBytes() { return 0; }
   // A line for the server's log. Safe from any thread.
   virtual void Log(lsm::LogLevel /*level*/, std::string_view /*message*/) {}
 };

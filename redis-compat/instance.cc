@@ -183,6 +183,7 @@ void Instance::OnGroupLost(const lsm::Status& reason) {
 void Instance::Cron() {
   if (closed_) return;
   BeginTick();
+  statistics_.SampleRates(now_ms_);
   if (settings().active_expire && MayWrite()) active_expiry_->Run();
   lsm::Status status = PersistTime();
   if (!status.ok()) {

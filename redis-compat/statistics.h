@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "redis-compat/rate_sampler.h"
+
 namespace redis {
 
 struct CommandStats {
@@ -16,6 +18,13 @@ struct CommandStats {
   uint64_t microseconds = 0;
   uint64_t rejected = 0;  // before the handler: arity, authentication
   uint64_t failed = 0;    // the handler's reply was an error
+};
+
+// Rates of the counters of Statistics.
+struct Rates {
+  RateSampler commands;
+  RateSampler input_bytes;
+  RateSampler output_bytes;
 };
 
 struct Statistics {
@@ -33,6 +42,14 @@ struct Statistics {
   std::map<std::string, uint64_t, std::less<>> errors_by_code;  // "ERR", "WRONGTYPE", ...
   std::vector<CommandStats> commands;                           // by CommandIndex
 
+  Rates rates;
+
+  // Ten times a second or so.
+  void SampleRates(int64_t now_ms) {
+    rates.commands.Sample(now_ms, commands_processed);
+    rates.input_bytes.Sample(now_ms, input_bytes);
+    rates.output_bytes.Sample(now_ms, output_bytes);
+  }
   // CONFIG RESETSTAT.
   void Reset() {
     const size_t rows = commands.size();

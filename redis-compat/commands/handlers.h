@@ -20,4 +20,25 @@ namespace expire_commands {
 Handler Expire, ExpireAt, ExpireTime, Persist, PExpire, PExpireAt, PExpireTime, PTtl, Ttl;
 }  // namespace expire_commands
 
+namespace connection_commands {
+Handler Auth, Echo, Hello, Ping, Quit, Reset, Select;
+}  // namespace connection_commands
+
+namespace client_commands {
+Handler GetName, Help, Id, Info, Kill, List, SetInfo, SetName;
+}  // namespace client_commands
+
+namespace server_commands {
+Handler ConfigGet, ConfigHelp, ConfigResetStat, ConfigRewrite, ConfigSet, Info, Shutdown;
+}  // namespace server_commands
+
+namespace introspection_commands {
+Handler Command, CommandCount, CommandDocs, CommandGetKeys, CommandGetKeysAndFlags, CommandHelp,
+    CommandInfo, CommandList;
+}  // namespace introspection_commands
+
+namespace debug_commands {
+Handler Debug;
+}  // namespace debug_commands
+
 }  // namespace redis

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "redis-compat/client_text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace redis {
+namespace {
+
+char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+std::string Flags(const Session& session) {
+  std::string flags;
+  if (session.state().close_after_reply) flags += 'c';
+  if (session.peer().is_unix) flags += 'U';
+  if (session.state().no_evict) flags += 'e';
+  if (session.state().no_touch) flags += 'T';
+  return flags.empty() ? "N" : flags;
+}
+
+}  // namespace
+
+bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
+                                            [](char x, char y) { return Lower(x) == Lower(y); });
+}
+
+bool IsPrintableWord(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= '!' && c <= '~'; });
+}
+
+std::string DescribeClient(const Session& session, int64_t now_ms) {
+  const ClientState& state = session.state();
+  const auto seconds_since = [&](int64_t then_ms) {
+    return std::max<int64_t>(0, now_ms - then_ms) / 1000;
+  };
+  const std::string_view command = state.last_command ? state.last_command->name : "NULL";
+  const int protocol = state.protocol == resp::Version::kResp3 ? 3 : 2;
+  return fmt::format(
+      "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 "
+      "multi=-1 qbuf={} obl=0 oll={} omem={} events=r cmd={} user=default redir=-1 resp={} "
+      "lib-name={} lib-ver={}",
+      session.id(), session.peer().address, session.peer().local_address, session.peer().fd,
+      state.name, seconds_since(state.created_ms), seconds_since(state.last_interaction_ms),
+      Flags(session), state.database, session.input_bytes(), session.output_bytes() > 0 ? 1 : 0,
+      session.output_bytes(), command, protocol, state.library_name, state.library_version);
+}
+
+}  // namespace redis

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "redis-compat/command_docs.h"
+
+namespace redis {
+namespace {
+
+constexpr std::string_view kConstant = "O(1)";
+constexpr std::string_view kPerKey = "O(N) in the number of keys";
+constexpr std::string_view kPerClient = "O(N) in the number of clients";
+constexpr std::string_view kDepends = "Depends on the subcommand";
+
+constexpr std::string_view kMultiShard = "request_policy:multi_shard response_policy:agg_sum";
+constexpr std::string_view kAllShards = "request_policy:all_shards response_policy:all_succeeded";
+constexpr std::string_view kVaries = "nondeterministic_output";
+constexpr std::string_view kVariesInOrder = "nondeterministic_output_order";
+
+constexpr CommandDoc kDocs[] = {
+    // strings
+    {"append", "2.0.0", "Adds bytes to the end of a string; an absent key counts as empty.",
+     "O(N) in the length of the whole string", "key:key value:string"},
+    {"decr", "1.0.0", "Takes one from the integer at a key; an absent key counts as 0.", kConstant,
+     "key:key"},
+    {"decrby", "1.0.0", "Takes a number from the integer at a key; an absent key counts as 0.",
+     kConstant, "key:key decrement:integer"},
+    {"get", "1.0.0", "Answers the string at a key.", kConstant, "key:key"},
+    {"getdel", "6.2.0", "Answers the string at a key and deletes the key.", kConstant, "key:key"},
+    {"getex", "6.2.0", "Answers the string at a key and sets or removes its expiry.", kConstant,
+     "key:key [expiration(EX=seconds:integer|PX=milliseconds:integer|"
+     "EXAT=unix-time-seconds:unix-time|PXAT=unix-time-milliseconds:unix-time|persist!PERSIST)]"},
+    {"getset", "1.0.0", "Sets a string and answers what was there before.", kConstant,
+     "key:key value:string", "", "6.2.0", "`SET` with `GET`"},
+    {"incr", "1.0.0", "Adds one to the integer at a key; an absent key counts as 0.", kConstant,
+     "key:key"},
+    {"incrby", "1.0.0", "Adds a number to the integer at a key; an absent key counts as 0.",
+     kConstant, "key:key increment:integer"},
+    {"mget", "1.0.0", "Answers the strings at several keys as of one point in time.", kPerKey,
+     "key:key...", "request_policy:multi_shard"},
+    {"mset", "1.0.1", "Sets several strings at once.", kPerKey, "data{key:key value:string}...",
+     "request_policy:multi_shard response_policy:all_succeeded"},
+    {"msetnx", "1.0.1", "Sets several strings at once, unless one of the keys exists.", kPerKey,
+     "data{key:key value:string}..."},
+    {"psetex", "2.6.0", "Sets a string that expires after some milliseconds.", kConstant,
+     "key:key milliseconds:integer value:string", "", "2.6.12", "`SET` with `PX`"},
+    {"set", "1.0.0", "Sets a string, whatever was at the key, with conditions and an expiry.",
+     kConstant,
+     "key:key value:string [condition(nx!NX|xx!XX)@2.6.12] [get!GET@6.2.0] "
+     "[expiration(EX=seconds:integer@2.6.12|PX=milliseconds:integer@2.6.12|"
+     "EXAT=unix-time-seconds:unix-time@6.2.0|PXAT=unix-time-milliseconds:unix-time@6.2.0|"
+     "keepttl!KEEPTTL@6.0.0)]"},
+    {"setex", "2.0.0", "Sets a string that expires after some seconds.", kConstant,
+     "key:key seconds:integer value:string", "", "2.6.12", "`SET` with `EX`"},
+    {"setnx", "1.0.0", "Sets a string unless the key exists.", kConstant, "key:key value:string",
+     "", "2.6.12", "`SET` with `NX`"},
+    {"strlen", "2.2.0", "Answers the length of the string at a key.", kConstant, "key:key"},
+
+    // keys of any type
+    {"dbsize", "1.0.0", "Answers the number of keys in the database.", kConstant, "",
+     "request_policy:all_shards response_policy:agg_sum"},
+    {"del", "1.0.0", "Deletes keys and answers how many there were.", kPerKey, "key:key...",
+     kMultiShard},
+    {"exists", "1.0.0", "Answers how many of the keys exist.", kPerKey, "key:key...", kMultiShard},
+    {"flushall", "1.0.0", "Deletes every key of every database.", kConstant,
+     "[flush-type(async!ASYNC@4.0.0|sync!SYNC@6.2.0)]", kAllShards},
+    {"flushdb", "1.0.0", "Deletes every key of the database.", kConstant,
+     "[flush-type(async!ASYNC@4.0.0|sync!SYNC@6.2.0)]", kAllShards},
+    {"keys", "1.0.0", "Answers the names of all keys that match a pattern.",
+     "O(N) in the number of keys that begin with the pattern's literal beginning",
+     "pattern:pattern", "request_policy:all_shards nondeterministic_output_order"},
+    {"randomkey", "1.0.0", "Answers a key that is picked by chance.", kConstant, "",
+     "request_policy:all_shards nondeterministic_output"},
+    {"scan", "2.8.0", "Walks the keys of the database a few at a time.",
+     "O(1) a call, O(N) for the whole walk",
+     "cursor:integer [MATCH=pattern:pattern] [COUNT=count:integer] [TYPE=type:string@6.0.0]",
+     "nondeterministic_output request_policy:special"},
+    {"type", "1.0.0", "Answers the type of what is at a key.", kConstant, "key:key"},
+    {"unlink", "4.0.0", "Deletes keys; here the same as DEL, which never blocks either.", kPerKey,
+     "key:key...", kMultiShard},
+
+    // expiry
+    {"expire", "1.0.0", "Sets the seconds after which a key expires.", kConstant,
+     "key:key seconds:integer"
+     " [condition(nx!NX|xx!XX|gt!GT|lt!LT)@7.0.0]"},
+    {"expireat", "1.2.0", "Sets the second at which a key expires.", kConstant,
+     "key:key unix-time-seconds:unix-time"
+     " [condition(nx!NX|xx!XX|gt!GT|lt!LT)@7.0.0]"},
+    {"expiretime", "7.0.0", "Answers the second at which a key expires.", kConstant, "key:key"},
+    {"persist", "2.2.0", "Removes the expiry of a key.", kConstant, "key:key"},
+    {"pexpire", "2.6.0", "Sets the milliseconds after which a key expires.", kConstant,
+     "key:key milliseconds:integer"
+     " [condition(nx!NX|xx!XX|gt!GT|lt!LT)@7.0.0]"},
+    {"pexpireat", "2.6.0", "Sets the millisecond at which a key expires.", kConstant,
+     "key:key unix-time-milliseconds:unix-time"
+     " [condition(nx!NX|xx!XX|gt!GT|lt!LT)@7.0.0]"},
+    {"pexpiretime", "7.0.0", "Answers the millisecond at which a key expires.", kConstant,
+     "key:key"},
+    {"pttl", "2.6.0", "Answers the milliseconds that a key has left.", kConstant, "key:key",
+     kVaries},
+    {"ttl", "1.0.0", "Answers the seconds that a key has left.", kConstant, "key:key", kVaries},
+
+    // connection
+    {"auth", "1.0.0", "Authenticates the connection.", kConstant,
+     "[username:string@6.0.0] password:string"},
+    {"client", "2.4.0", "Looks at and manages the connections of clients.", kDepends},
+    {"client|getname", "2.6.9", "Answers the connection's name.", kConstant},
+    {"client|help", "5.0.0", "Says what the subcommands do.", kConstant},
+    {"client|id", "5.0.0", "Answers the connection's number.", kConstant},
+    {"client|info", "6.2.0", "Answers what is known about the connection.", kConstant, "", kVaries},
+    {"client|kill", "2.4.0", "Closes connections.", kPerClient,
+     "filter(old-format:string@!2.8.12|new-format(ID=client-id:integer@2.8.12|"
+     "TYPE=client-type(normal!NORMAL|master!MASTER@3.2.0|slave!SLAVE|replica!REPLICA@5.0.0|"
+     "pubsub!PUBSUB)@2.8.12|USER=username:string|ADDR=addr:string|LADDR=laddr:string@6.2.0|"
+     "SKIPME=skipme(yes!YES|no!NO))...)"},
+    {"client|list", "2.4.0", "Answers a line for each connection.", kPerClient,
+     "[TYPE=client-type(normal!NORMAL|master!MASTER|replica!REPLICA|pubsub!PUBSUB)@5.0.0] "
+     "[ID=client-id:integer@6.2.0...]",
+     kVaries},
+    {"client|setinfo", "7.2.0", "Tells which library the client uses.", kConstant,
+     "attr(lib-name=libname:string|lib-ver=libver:string)", kAllShards},
+    {"client|setname", "2.6.9", "Names the connection.", kConstant, "connection-name:string",
+     kAllShards},
+    {"echo", "1.0.0", "Answers what it was sent.", kConstant, "message:string"},
+    {"hello", "6.0.0", "Greets the server, chooses the protocol's version and authenticates.",
+     kConstant,
+     "[arguments{protover:integer [AUTH=auth{username:string password:string}] "
+     "[SETNAME=clientname:string]}]"},
+    {"ping", "1.0.0", "Answers, to show that the server is there.", kConstant, "[message:string]",
+     kAllShards},
+    {"quit", "1.0.0", "Closes the connection.", kConstant, "", "", "7.2.0",
+     "just closing the connection"},
+    {"reset", "6.2.0", "Puts the connection back as it was when it was made.", kConstant},
+    {"select", "1.0.0", "Changes the connection's database.", kConstant, "index:integer"},
+
+    // server
+    {"command", "2.8.13", "Answers what is known about all commands.",
+     "O(N) in the number of commands", "", kVariesInOrder},
+    {"command|count", "2.8.13", "Answers the number of commands.", kConstant},
+    {"command|docs", "7.0.0", "Answers the documentation of commands.",
+     "O(N) in the number of commands", "[command-name:string...]", kVariesInOrder},
+    {"command|getkeys", "2.8.13", "Answers which arguments of a command are keys.",
+     "O(N) in the number of arguments", "command:string [arg:string...]"},
+    {"command|getkeysandflags", "7.0.0",
+     "Answers which arguments of a command are keys, and what it does with them.",
+     "O(N) in the number of arguments", "command:string [arg:string...]"},
+    {"command|help", "5.0.0", "Says what the subcommands do.", kConstant},
+    {"command|info", "2.8.13", "Answers what is known about the named commands, or all.",
+     "O(N) in the number of commands", "[command-name:string...]", kVariesInOrder},
+    {"command|list", "7.0.0", "Answers the names of commands.", "O(N) in the number of commands",
+     "[FILTERBY=filterby(MODULE=module-name:string|ACLCAT=category:string|"
+     "PATTERN=pattern:pattern)]",
+     kVariesInOrder},
+    {"config", "2.0.0", "Reads and changes the configuration.", kDepends},
+    {"config|get", "2.0.0", "Answers the directives that match patterns, with their values.",
+     "O(N) in the number of directives", "parameter:string..."},
+    {"config|help", "5.0.0", "Says what the subcommands do.", kConstant},
+    {"config|resetstat", "2.0.0", "Sets the counters of INFO to zero.", kConstant, "",
+     "request_policy:all_nodes response_policy:all_succeeded"},
+    {"config|rewrite", "2.8.0", "Is there to answer that files are not rewritten yet.", kConstant,
+     "", "request_policy:all_nodes response_policy:all_succeeded"},
+    {"config|set", "2.0.0", "Changes directives, all or none.", "O(N) in the number of directives",
+     "data{parameter:string value:string}...",
+     "request_policy:all_nodes response_policy:all_succeeded"},
+    {"debug", "1.0.0", "Helps with looking for faults and with tests.", kDepends, "", "", "", "",
+     true},
+    {"info", "1.0.0", "Answers figures about the server, by section.", kConstant,
+     "[section:string...]",
+     "nondeterministic_output request_policy:all_shards response_policy:special"},
+    {"shutdown", "1.0.0", "Stops the server; what was acknowledged is kept.",
+     "O(N) in the bytes that are not in tables yet",
+     "[save-selector(nosave!NOSAVE|save!SAVE)] [now!NOW@7.0.0] [force!FORCE@7.0.0] "
+     "[abort!ABORT@7.0.0]"},
+};
+
+}  // namespace
+
+std::span<const CommandDoc> AllCommandDocs() { return kDocs; }
+
+const CommandDoc* FindCommandDoc(std::string_view name) {
+  for (const CommandDoc& doc : kDocs) {
+    if (doc.name == name) return &doc;
+  }
+  return nullptr;
+}
+
+}  // namespace redis

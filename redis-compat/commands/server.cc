@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// CONFIG, INFO and SHUTDOWN.
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "redis-compat/client_text.h"
+#include "redis-compat/commands/handlers.h"
+#include "redis-compat/errors.h"
+#include "redis-compat/help_text.h"
+#include "redis-compat/info.h"
+#include "redis-compat/instance.h"
+
+namespace redis::server_commands {
+
+lsm::Status ConfigGet(CommandContext& context) {
+  const std::vector<std::string_view> patterns(context.args.begin() + 2, context.args.end());
+  const auto found = context.instance.config().Get(patterns);
+  context.reply.Map(found.size());
+  for (const auto& [name, value] : found) {
+    context.reply.Bulk(name);
+    context.reply.Bulk(value);
+  }
+  return {};
+}
+
+lsm::Status ConfigHelp(CommandContext& context) {
+  ReplyHelp(
+      &context.reply, "CONFIG",
+      {"GET <pattern> [<pattern> ...]", "Answer the directives that match, with their values.",
+       "SET <directive> <value> [<directive> <value> ...]", "Change directives, all or none.",
+       "RESETSTAT", "Set the counters of INFO to zero.",  //
+       "REWRITE", "Answers that files are not rewritten yet."});
+  return {};
+}
+
+lsm::Status ConfigResetStat(CommandContext& context) {
+  context.instance.statistics().Reset();
+  context.reply.Ok();
+  return {};
+}
+
+lsm::Status ConfigRewrite(CommandContext& context) {
+  context.reply.Error(context.instance.config().file().empty()
+                          ? "ERR The server is running without a config file"
+                          : "ERR CONFIG REWRITE is not supported by this version of Varve");
+  return {};
+}
+
+lsm::Status ConfigSet(CommandContext& context) {
+  if (context.args.size() % 2 != 0) {
+    context.reply.Error(errors::kSyntax);
+    return {};
+  }
+  std::vector<std::pair<std::string, std::string>> values;
+  for (size_t i = 2; i < context.args.size(); i += 2) {
+    values.emplace_back(context.args[i], context.args[i + 1]);
+  }
+  Config& config = context.instance.config();
+  config.ClearWarnings();
+  const Session::Peer& peer = context.session.peer();
+  const lsm::Status status = config.Set(values, peer.is_unix || peer.is_loopback);
+  if (!status.ok()) {
+    context.reply.Error("ERR " + std::string(status.message()));
+    return {};
+  }
+  for (const std::string& warning : config.warnings()) {
+    context.instance.host().Log(lsm::LogLevel::kWarning, warning);
+  }
+  context.reply.Ok();
+  return {};
+}
+
+lsm::Status Info(CommandContext& context) {
+  const std::vector<std::string_view> sections(context.args.begin() + 1, context.args.end());
+  const lsm::Result<std::string> text = BuildInfo(context, sections);
+  if (!text.ok()) return text.status();
+  context.reply.Verbatim("txt", text.value());
+  return {};
+}
+
+// Everything acknowledged is in the log, so that SAVE and NOSAVE, NOW and FORCE ask for nothing
+// that would differ.
+lsm::Status Shutdown(CommandContext& context) {
+  bool save = false;
+  bool nosave = false;
+  bool abort = false;
+  for (const std::string_view option : context.args.subspan(1)) {
+    if (EqualsIgnoringCase(option, "save")) {
+      save = true;
+    } else if (EqualsIgnoringCase(option, "nosave")) {
+      nosave = true;
+    } else if (EqualsIgnoringCase(option, "abort")) {
+      abort = true;
+    } else if (!EqualsIgnoringCase(option, "now") && !EqualsIgnoringCase(option, "force")) {
+      context.reply.Error(errors::kSyntax);
+      return {};
+    }
+  }
+  if ((save && nosave) || (abort && context.args.size() != 2)) {
+    context.reply.Error(errors::kSyntax);
+  } else if (abort) {
+    // A shutdown begins and ends between two commands.
+    context.reply.Error("ERR No shutdown in progress.");
+  } else {
+    // Its reply is the end of the connection.
+    context.instance.host().Log(lsm::LogLevel::kWarning, "User requested shutdown...");
+    context.session.state().close_after_reply = true;
+    context.instance.host().Stop();
+  }
+  return {};
+}
+
+}  // namespace redis::server_commands

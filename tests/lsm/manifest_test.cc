@@ -55,7 +55,7 @@ std::vector<std::string> MakeManifest(MemFileSystem* fs) {
   std::vector<std::string> states = {Text(state)};
   auto writer = ManifestWriter::Create(fs, kDirectory, 4, state);
   REQUIRE(writer.ok());
-  for (const uint64_t file : {5, 6}) {
+  for (const uint64_t file : {uint64_t{5}, uint64_t{6}}) {
     REQUIRE((*writer)->Append(FlushEdit(file)).ok());
     REQUIRE(state.Apply(FlushEdit(file)).ok());
     states.push_back(Text(state));

@@ -29,22 +29,12 @@ Status InjectedFailure(const FileCallInfo& info, Status::Code code) {
 }
 
 FileVerdict VerdictOf(const FaultPlan::Fault& fault, const FileCallInfo& info) {
-  FileVerdict verdict = FileVerdict::Fail(InjectedFailure(info, fault.code));
-  switch (fault.effect) {
-    case FaultPlan::Effect::kNothing:
-      break;
-    case FaultPlan::Effect::kTorn:
-      verdict.torn_at = fault.torn_at;
-      break;
-    case FaultPlan::Effect::kPerformed:
-      verdict.perform = true;
-      break;
-    case FaultPlan::Effect::kMarkClean:
-      verdict.mark_clean = true;
-      break;
-    case FaultPlan::Effect::kPretend:
-      return FileVerdict::Pretend();
-  }
+  if (fault.effect == FaultPlan::Effect::kPretend) return FileVerdict::Pretend();
+  FileVerdict verdict;
+  verdict.status = InjectedFailure(info, fault.code);
+  verdict.perform = fault.effect == FaultPlan::Effect::kPerformed;
+  if (fault.effect == FaultPlan::Effect::kTorn) verdict.torn_at = fault.torn_at;
+  verdict.mark_clean = fault.effect == FaultPlan::Effect::kMarkClean;
   return verdict;
 }
 

@@ -340,10 +340,16 @@ std::string ModelDb::DescribeNearest(const DbContent& content, size_t at_least,
     return "the content is that after unit " + std::to_string(n) + ", which is not among " +
            allowed;
   }
+  DbContent candidate = After(at_least);
+  uint64_t unused_fingerprint = 0;
+  std::set<std::string> unused_keys;
+  Applier applier(&candidate, &unused_fingerprint, &unused_keys);
   size_t best = at_least;
-  Differences best_differences = Compare(After(at_least), content);
+  Differences best_differences = Compare(candidate, content);
   for (size_t n = at_least + 1; n <= at_most; ++n) {
-    Differences differences = Compare(After(n), content);
+    const WriteBatch& unit = units_[n - 1];
+    VARVE_CHECK(WriteBatch::Iterate(unit.rep(), unit.count(), &applier).ok());
+    Differences differences = Compare(candidate, content);
     if (differences.count() > best_differences.count()) continue;
     best = n;
     best_differences = std::move(differences);

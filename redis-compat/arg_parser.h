@@ -21,6 +21,7 @@
 #include <string_view>
 
 #include "redis-compat/errors.h"
+#include "redis-compat/letters.h"
 #include "resp/integer.h"
 #include "resp/reply_writer.h"
 
@@ -61,18 +62,7 @@ class ArgParser {
     return true;
   }
 
-  static bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
-    if (a.size() != b.size()) return false;
-    for (size_t i = 0; i < a.size(); ++i) {
-      if (ToLower(a[i]) != ToLower(b[i])) return false;
-    }
-    return true;
-  }
-
  private:
-  static char ToLower(char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  }
   std::string_view Missing() {
     Fail(errors::kSyntax);
     return {};

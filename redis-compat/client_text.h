@@ -9,12 +9,10 @@
 #include <string>
 #include <string_view>
 
+#include "redis-compat/letters.h"
 #include "redis-compat/session.h"
 
 namespace redis {
-
-// ASCII letters only, as in commands and options.
-bool EqualsIgnoringCase(std::string_view a, std::string_view b);
 
 // Whether a client's name, or its library's, has only characters from '!' to '~'. Empty is fine.
 bool IsPrintableWord(std::string_view text);

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "redis-compat/commands/handlers.h"
+#include "redis-compat/letters.h"
 
 namespace redis {
 
@@ -140,10 +141,6 @@ constexpr CommandSpec kRows[] = {
 
 constexpr size_t kRowCount = std::size(kRows);
 
-constexpr char ToLower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
 // FNV-1a over the lower-case bytes of a name, also in parts.
 constexpr uint32_t kHashSeed = 2166136261u;
 constexpr uint32_t HashName(std::string_view name, uint32_t hash = kHashSeed) {
@@ -151,15 +148,6 @@ constexpr uint32_t HashName(std::string_view name, uint32_t hash = kHashSeed) {
     hash = (hash ^ static_cast<unsigned char>(ToLower(c))) * 16777619u;
   }
   return hash;
-}
-
-// REQUIRES: `lower` is lower case
-constexpr bool EqualsIgnoringCase(std::string_view lower, std::string_view text) {
-  if (lower.size() != text.size()) return false;
-  for (size_t i = 0; i < lower.size(); ++i) {
-    if (lower[i] != ToLower(text[i])) return false;
-  }
-  return true;
 }
 
 constexpr size_t kSlots = 1024;

@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "redis-compat/letters.h"
 #include "resp/integer.h"
 
 namespace redis {
@@ -20,10 +21,6 @@ namespace {
 
 lsm::Status Invalid(std::string message) {
   return lsm::Status::InvalidArgument(std::move(message));
-}
-
-bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
 }
 
 std::string Join(const std::vector<std::string>& words) {

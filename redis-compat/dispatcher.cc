@@ -8,6 +8,7 @@
 #include "redis-compat/engine_errors.h"
 #include "redis-compat/errors.h"
 #include "redis-compat/keyspace.h"
+#include "redis-compat/letters.h"
 #include "redis-compat/reply_gate.h"
 #include "redis-compat/write_gate.h"
 
@@ -37,12 +38,9 @@ std::string UnknownCommand(std::span<const std::string_view> args) {
 }
 
 std::string UnknownSubcommand(std::span<const std::string_view> args) {
-  std::string container(UpToNul(args[0]));
-  std::transform(container.begin(), container.end(), container.begin(),
-                 [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
   std::string text = "ERR unknown subcommand '";
   text.append(UpToNul(args[1]).substr(0, kMaxQuoted));
-  return text + "'. Try " + container + " HELP.";
+  return text + "'. Try " + ToUpper(UpToNul(args[0])) + " HELP.";
 }
 
 }  // namespace

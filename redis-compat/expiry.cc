@@ -28,7 +28,6 @@ struct Entry {
 }  // namespace
 
 void ActiveExpiry::Run() {
-  if (!enabled_) return;
   std::vector<int> databases = instance_->databases().NonEmpty();
   if (databases.empty()) return;
   // Begin where the last run stopped, so that one busy database does not starve the others.

@@ -29,8 +29,6 @@ class ActiveExpiry {
 
   // Some of the work that is due. To be called within a tick, while writes are possible.
   void Run();
-  // DEBUG SET-ACTIVE-EXPIRE.
-  void set_enabled(bool enabled) { enabled_ = enabled; }
   // Units were taken back: what is done is not known any more.
   void Forget() { progress_.clear(); }
 
@@ -46,7 +44,6 @@ class ActiveExpiry {
   lsm::Status Fire(int database, int64_t entry_ms, std::string_view key);
 
   Instance* const instance_;
-  bool enabled_ = true;
   int next_database_ = 0;
   std::map<int, Progress> progress_;  // by database
 };

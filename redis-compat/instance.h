@@ -51,7 +51,8 @@ class Instance {
   // what its listener hears is passed on.
   static lsm::Result<std::unique_ptr<Instance>> Open(Config* config, Host* host,
                                                      const lsm::Options& engine);
-  // The same on a database that is already open; `clock` must outlive the instance.
+  // The same on a database that is already open; `clock` must outlive the instance, and what the
+  // database tells is to be told to engine_listener().
   static lsm::Result<std::unique_ptr<Instance>> Open(Config* config, Host* host, lsm::Clock* clock,
                                                      std::unique_ptr<lsm::DB> db);
   ~Instance();
@@ -102,6 +103,7 @@ class Instance {
   void CloseSession(Session* session);
 
   lsm::Random& random() { return random_; }
+  lsm::Listener& engine_listener();
 
   // The newest state that the tick may see: the writer's once it writes. Good until the next commit
   // or the end of the tick.
@@ -119,7 +121,7 @@ class Instance {
  private:
   friend class Dispatcher;
 
-  Instance(Config* config, Host* host, lsm::Clock* clock);
+  Instance(Config* config, Host* host, lsm::Clock* clock, lsm::Listener* listener);
   lsm::Status Start(std::unique_ptr<lsm::DB> db);
   bool Refuses(const Session::Peer& peer, std::string* refusal) const;
   // The units of the open group are gone: what depends on them is put right.

@@ -19,20 +19,6 @@ namespace redis {
 
 namespace {
 
-// The engine's directory, below `dir`: other files there are none of its business.
-constexpr std::string_view kDataDirectory = "varve";
-
-lsm::Options EngineOptions(const Settings& settings, const lsm::Options& seams) {
-  lsm::Options options = seams;
-  options.memtable_size = static_cast<size_t>(settings.memtable_size);
-  options.memtable_limit = settings.memtable_limit;
-  options.write_buffer_budget = static_cast<size_t>(settings.write_buffer_budget);
-  options.block_cache_size = static_cast<size_t>(settings.block_cache_size);
-  options.target_file_size = static_cast<size_t>(settings.target_file_size);
-  options.compression = settings.compression;
-  return options;
-}
-
 std::string MakeRunId(lsm::Random* random) {
   constexpr std::string_view kDigits = "0123456789abcdef";
   std::string id;
@@ -59,13 +45,21 @@ lsm::Status CheckFormat(lsm::DB* db) {
 
 }  // namespace
 
-Instance::Instance(Config* config, Host* host, lsm::Clock* clock)
+Instance::Instance(Config* config, Host* host, lsm::Clock* clock, lsm::Listener* listener)
     : config_(config),
       host_(host),
       clock_(clock),
       self_(std::make_shared<Instance*>(this)),
+      listener_(std::make_unique<EngineListener>(host, listener,
+                                                 [self = self_] {
+                                                   if (*self != nullptr) {
+                                                     (*self)->OnEngineProgress();
+                                                   }
+                                                 })),
       random_(static_cast<uint64_t>(clock->NowMicros()) ^
               static_cast<uint64_t>(clock->MonotonicMicros()) << 20) {}
+
+lsm::Listener& Instance::engine_listener() { return *listener_; }
 
 Instance::~Instance() {
   *self_ = nullptr;
@@ -74,25 +68,9 @@ Instance::~Instance() {
   db_.reset();
 }
 
-lsm::Result<std::unique_ptr<Instance>> Instance::Open(Config* config, Host* host,
-                                                      const lsm::Options& engine) {
-  std::unique_ptr<Instance> instance(new Instance(config, host, engine.clock));
-  lsm::Options options = EngineOptions(config->settings(), engine);
-  instance->listener_ =
-      std::make_unique<EngineListener>(host, engine.listener, [self = instance->self_] {
-        if (*self != nullptr) (*self)->OnEngineProgress();
-      });
-  options.listener = instance->listener_.get();
-  const std::string directory = config->settings().dir + "/" + std::string(kDataDirectory);
-  auto db = lsm::DB::Open(options, directory);
-  if (!db.ok()) return db.status();
-  RETURN_IF_ERROR(instance->Start(std::move(*db)));
-  return instance;
-}
-
 lsm::Result<std::unique_ptr<Instance>> Instance::Open(Config* config, Host* host, lsm::Clock* clock,
                                                       std::unique_ptr<lsm::DB> db) {
-  std::unique_ptr<Instance> instance(new Instance(config, host, clock));
+  std::unique_ptr<Instance> instance(new Instance(config, host, clock, nullptr));
   RETURN_IF_ERROR(instance->Start(std::move(db)));
   return instance;
 }

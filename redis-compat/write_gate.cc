@@ -32,7 +32,11 @@ WriteGate::Answer WriteGate::Ask(ClientId client, lsm::Status* reason) {
   const lsm::WriteStall stall = db_->CurrentStall();
   if (stall.state == lsm::WriteStall::State::kStop && !PassesByItself(stall.reason)) {
     *reason = db_->BackgroundError();
-    if (reason->ok()) *reason = lsm::Status::Busy(std::string(lsm::ToString(stall.reason)));
+    if (reason->ok()) {
+      *reason = stall.reason == lsm::WriteStall::Reason::kDiskFull
+                    ? lsm::Status::NoSpace("the disk is full")
+                    : lsm::Status::Busy("background work has failed");
+    }
     return Answer::kRefuse;
   }
   if (stall.state == lsm::WriteStall::State::kStop || SyncIsLate()) {

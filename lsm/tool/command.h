@@ -36,6 +36,10 @@ int RunMemtable(FileSystem* fs, Arguments arguments);
 extern const std::string_view kMemtableUsage;
 int RunSst(FileSystem* fs, Arguments arguments);
 extern const std::string_view kSstUsage;
+int RunManifest(FileSystem* fs, Arguments arguments);
+extern const std::string_view kManifestUsage;
+int RunWal(FileSystem* fs, Arguments arguments);
+extern const std::string_view kWalUsage;
 
 // Writes to standard output. Whether that worked is seen once, at the program's end.
 void Print(std::string_view text);

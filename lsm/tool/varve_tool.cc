@@ -13,8 +13,10 @@ namespace {
 constexpr std::string_view kVersionLine = "varve-tool " VARVE_VERSION "\n";
 
 const Command kCommands[] = {
+    {"manifest", kManifestUsage, RunManifest},
     {"memtable", kMemtableUsage, RunMemtable},
     {"sst", kSstUsage, RunSst},
+    {"wal", kWalUsage, RunWal},
 };
 
 std::string Usage() {

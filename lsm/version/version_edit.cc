@@ -2,6 +2,7 @@
 #include "lsm/version/version_edit.h"
 
 #include "lsm/format/coding.h"
+#include "lsm/util/quote.h"
 
 namespace lsm {
 namespace {
@@ -160,23 +161,6 @@ bool GetField(std::string_view* input, Tag tag, VersionEdit* edit) {
     default:
       return GetTreeField(input, tag, edit);
   }
-}
-
-// For DebugString: bytes that are not plain text, the quote and the backslash as \xNN.
-std::string Quoted(std::string_view bytes) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text = "\"";
-  for (const char c : bytes) {
-    const unsigned char byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte < 0x7f && c != '"' && c != '\\') {
-      text += c;
-    } else {
-      text += "\\x";
-      text += kDigits[byte >> 4];
-      text += kDigits[byte & 15];
-    }
-  }
-  return text + '"';
 }
 
 std::string Text(uint64_t number) { return std::to_string(number); }

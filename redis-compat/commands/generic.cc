@@ -16,6 +16,7 @@
 #include "redis-compat/glob.h"
 #include "redis-compat/instance.h"
 #include "redis-compat/keyspace.h"
+#include "redis-compat/letters.h"
 #include "redis-compat/scan_cursor.h"
 
 namespace redis::generic_commands {
@@ -120,11 +121,7 @@ Status Scan(CommandContext& c) {
     } else if (parser.Take("MATCH", 1)) {
       options.pattern = parser.Text();
     } else if (parser.Take("TYPE", 1)) {
-      std::string type(parser.Text());
-      std::transform(type.begin(), type.end(), type.begin(), [](char letter) {
-        return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter + 32) : letter;
-      });
-      options.type = std::move(type);
+      options.type = ToLower(parser.Text());
     } else {
       parser.Fail(errors::kSyntax);
     }

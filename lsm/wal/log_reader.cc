@@ -195,16 +195,15 @@ class LogReplay {
 
   // A segment had its last chained group before `place`, or, if not `any`, had none.
   void NotePlace(size_t index, Place place, bool remains, bool any) {
-    if (any) {
-      end_index_ = index;
+    if (any || !end_) {  // without any, the log is empty so far
+      if (any) end_index_ = index;
       end_ = std::move(place);
       remains_behind_ = remains;
-      first_remains_.reset();
+      behind_.clear();
       return;
     }
-    if (!end_) end_ = place;  // of the oldest segment: the log is empty
+    behind_.push_back(std::move(place));
     remains_behind_ = remains_behind_ || remains;
-    if (remains && !first_remains_) first_remains_ = std::move(place);
   }
 
   Status SearchBehindEnd() {
@@ -265,13 +264,15 @@ class LogReplay {
     return Status::Ok();
   }
 
-  // Where the log ends and why, and what was found in the segments behind.
+  // Where the log ends and why, and the same of the segments right behind: the damage may be where
+  // the log ends, or where it should go on.
   std::string EndText() const {
+    constexpr size_t kNamedSegments = 3;
     std::vector<std::string> places;
     if (end_) places.push_back(end_->Text());
     if (bad_header_) places.push_back(bad_header_->Text());
-    if (first_remains_ && (!end_ || first_remains_->segment != end_->segment)) {
-      places.push_back(first_remains_->Text());
+    for (size_t i = 0; i < std::min(behind_.size(), kNamedSegments); ++i) {
+      places.push_back(behind_[i].Text());
     }
     if (places.empty()) return "the manifest names no log segment";
     std::string text = places[0];
@@ -303,7 +304,7 @@ class LogReplay {
   std::optional<Place> end_;               // behind that group
   std::optional<Place> bad_header_;        // the first file header that is not right
   std::optional<Place> after_bad_header_;  // a group in its segment or a later one
-  std::optional<Place> first_remains_;     // in the segments behind end_
+  std::vector<Place> behind_;              // one for each segment behind it
   bool remains_behind_ = false;
   uint64_t groups_behind_ = 0;
   Mark mark_;

@@ -50,8 +50,7 @@ Result<SegmentReader::Group> SegmentReader::Read(uint64_t offset) {
   const LogGroupCheck check = DecodeLogGroupHeader(*bytes, number_, offset, &group.header);
   group.header_valid = check == LogGroupCheck::kValid;
   if (!group.header_valid) {
-    group.remains = check == LogGroupCheck::kMalformed ||
-                    (check == LogGroupCheck::kBadHeader && group.header.generation == number_);
+    group.remains = check == LogGroupCheck::kMalformed || check == LogGroupCheck::kBadHeader;
     group.problem = "there is " + std::string(Describe(check));
     return group;
   }

@@ -35,7 +35,7 @@ class SegmentReader {
   struct Group {
     bool header_valid = false;  // `header` is what was written, whatever became of the payload
     bool valid = false;         // `header` and `payload` are
-    bool remains = false;       // not valid, but something of this generation was written here
+    bool remains = false;       // not valid, but a group seems to have been written here
     std::string problem;        // why it is not valid
     LogGroupHeader header;
     std::string_view payload;  // good until the next call

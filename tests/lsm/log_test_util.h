@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "lsm/format/file_names.h"
 #include "lsm/wal/log_reader.h"
 #include "lsm/wal/log_writer.h"
 #include "tests/support/mem_file_system.h"
@@ -29,41 +30,15 @@ class LogMaker {
     Switch("");
   }
 
-  // One group of units, of one operation each as their frames say; cut where it has to be.
-  Status TryAppend(const std::vector<std::string>& units) {
-    std::string payload;
-    for (const std::string& unit : units) LogWriter::FrameUnit(&payload, 1, unit);
-    PayloadCutter cutter(payload, position_.last_sequence + 1);
-    while (!cutter.done()) {
-      std::optional<LogWriter::Group> group = cutter.Next(*writer_);
-      if (!group) {
-        Switch("");
-        continue;
-      }
-      group->synced_through = synced_through_;
-      RETURN_IF_ERROR(writer_->AddGroup(*group, &position_));
-      offsets_.push_back({writer_->number(), writer_->offset()});
-    }
-    return Status::Ok();
-  }
+  // Units, which say that they have one operation each, in one group if it can be.
+  Status TryAppend(const std::vector<std::string>& units) { return Append(units, SIZE_MAX); }
   void Append(const std::vector<std::string>& units) { REQUIRE(TryAppend(units).ok()); }
 
   // Only the first `fragments` groups of a unit that takes more.
-  void AppendFirstFragments(const std::string& unit, int fragments) {
-    std::string payload;
-    LogWriter::FrameUnit(&payload, 1, unit);
-    PayloadCutter cutter(payload, position_.last_sequence + 1);
-    while (fragments > 0) {
-      std::optional<LogWriter::Group> group = cutter.Next(*writer_);
-      if (!group) {
-        Switch("");
-        continue;
-      }
-      group->synced_through = synced_through_;
-      REQUIRE(writer_->AddGroup(*group, &position_).ok());
-      --fragments;
-    }
-    REQUIRE_FALSE(cutter.done());
+  void AppendFirstFragments(const std::string& unit, size_t fragments) {
+    const SequenceNumber before = position_.last_sequence;
+    REQUIRE(Append({unit}, fragments).ok());
+    REQUIRE(position_.last_sequence == before);
   }
 
   // Goes on in the next segment.
@@ -72,12 +47,26 @@ class LogMaker {
     Result<std::unique_ptr<LogWriter>> writer =
         LogWriter::Prepare(fs_, kLogDirectory, number, segment_size_, recycled);
     REQUIRE(writer.ok());
+    if (writer_ != nullptr) full_.push_back(std::move(writer_));
     writer_ = std::move(*writer);
     segments_.push_back(number);
     begins_[number] = position_;
   }
 
+  // Goes on in a new segment and forgets the others, which are recycled as it fills.
+  void Retire() {
+    Sync();
+    std::vector<uint64_t> old = std::move(segments_);
+    segments_ = {old.back()};
+    Switch("");
+    segments_.erase(segments_.begin());
+    for (const uint64_t segment : old) spare_.push_back(WalFileName(kLogDirectory, segment));
+  }
+
+  // Makes everything appended so far durable, as a database does: the older segments first.
   void Sync() {
+    for (const std::unique_ptr<LogWriter>& writer : full_) REQUIRE(writer->Sync().ok());
+    full_.clear();
     REQUIRE(writer_->Sync().ok());
     synced_through_ = position_.last_sequence;
   }
@@ -88,6 +77,7 @@ class LogMaker {
     LogRecoveryInput input;
     input.directory = kLogDirectory;
     input.segments = segments_;
+    input.start = begins_.at(segments_.front());
     return input;
   }
   LogWriter* writer() { return writer_.get(); }
@@ -95,22 +85,48 @@ class LogMaker {
   LogPosition position_at_begin_of(uint64_t segment) const { return begins_.at(segment); }
   const std::vector<uint64_t>& segments() const { return segments_; }
 
-  // Where each group ended: segment and offset.
-  struct End {
-    uint64_t segment;
-    uint64_t offset;
+  // Every group that was appended.
+  struct Place {
+    uint64_t segment = 0;
+    uint64_t begin = 0;
+    uint64_t end = 0;
+    SequenceNumber synced_through = 0;
   };
-  const std::vector<End>& group_ends() const { return offsets_; }
+  const std::vector<Place>& groups() const { return groups_; }
 
  private:
+  // No more than `limit` groups of what the units take.
+  Status Append(const std::vector<std::string>& units, size_t limit) {
+    std::string payload;
+    for (const std::string& unit : units) LogWriter::FrameUnit(&payload, 1, unit);
+    PayloadCutter cutter(payload, position_.last_sequence + 1);
+    while (!cutter.done() && limit > 0) {
+      std::optional<LogWriter::Group> group = cutter.Next(*writer_);
+      if (!group) {
+        const std::string recycled = spare_.empty() ? "" : spare_.back();
+        if (!spare_.empty()) spare_.pop_back();
+        Switch(recycled);
+        continue;
+      }
+      group->synced_through = synced_through_;
+      const uint64_t begin = writer_->offset();
+      RETURN_IF_ERROR(writer_->AddGroup(*group, &position_));
+      groups_.push_back({writer_->number(), begin, writer_->offset(), synced_through_});
+      --limit;
+    }
+    return Status::Ok();
+  }
+
   FileSystem* const fs_;
   const size_t segment_size_;
   std::unique_ptr<LogWriter> writer_;
+  std::vector<std::unique_ptr<LogWriter>> full_;  // not yet synced
   LogPosition position_;
   SequenceNumber synced_through_ = 0;
   std::vector<uint64_t> segments_;
+  std::vector<std::string> spare_;
   std::map<uint64_t, LogPosition> begins_;
-  std::vector<End> offsets_;
+  std::vector<Place> groups_;
 };
 
 struct Replayed {

@@ -178,12 +178,12 @@ TEST_CASE("a log whose oldest segment begins inside a unit passes over the rest 
   CHECK(replayed.recovery.end.last_sequence == 2);
 }
 
-TEST_CASE("payloads of any shape are cut into groups that fit and come back whole") {
+TEST_CASE("units of any size come back whole from segments of any size") {
   for (uint64_t seed = 1; seed <= 60; ++seed) {
     CAPTURE(seed);
     Random random(seed);
     MemFileSystem fs;
-    LogMaker log(&fs, 1024 + 8 * random.Uniform(200));
+    LogMaker log(&fs, 1024 + random.Uniform(2000));
     std::vector<std::string> units;
     for (int i = 0; i < 40; ++i) {
       std::vector<std::string> group;
@@ -222,7 +222,6 @@ TEST_CASE("room is what fits") {
   MemFileSystem fs;
   LogMaker log(&fs, 1024);
   CHECK(log.writer()->Room() == 1024 - 32 - 64);
-  CHECK(log.writer()->Room() == log.writer()->EmptyRoom());
   CHECK(log.writer()->Fits(928));
   CHECK_FALSE(log.writer()->Fits(929));
   LogPosition position;
@@ -232,7 +231,6 @@ TEST_CASE("room is what fits") {
   REQUIRE(log.writer()->AddGroup({payload, 1, 1, false, false, 0}, &position).ok());
   CHECK(log.writer()->offset() == 1024);
   CHECK(log.writer()->Room() == 0);
-  CHECK(log.writer()->EmptyRoom() == 928);
 }
 
 TEST_CASE("the bytes of a log segment are those of its golden file") {

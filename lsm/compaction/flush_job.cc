@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "lsm/compaction/flush_job.h"
+
+#include <memory>
+#include <utility>
+
+#include "lsm/compaction/version_pruner.h"
+#include "lsm/format/file_names.h"
+#include "lsm/iter/merging_iterator.h"
+
+namespace lsm {
+namespace {
+
+Status AddSlice(const SliceInput& input, const std::vector<SequenceNumber>& pins,
+                TableBuilder* builder) {
+  std::vector<IteratorSource> sources;
+  for (const MemTable* table : input.tables) sources.push_back({table->NewIterator(), nullptr});
+  MergingIterator records(std::move(sources));
+  VersionPruner pruner(pins, /*nothing_beneath=*/false);
+  builder->BeginSlice(input.tree);
+  for (records.SeekToFirst(); records.Valid(); records.Next()) {
+    if (!pruner.Keep(records.user_key(), records.sequence(), records.type())) continue;
+    RETURN_IF_ERROR(
+        builder->Add(records.user_key(), records.sequence(), records.type(), records.value()));
+  }
+  RETURN_IF_ERROR(records.status());
+  return builder->EndSlice();
+}
+
+Result<std::vector<FileMetadata>> Write(const TableTarget& target, uint64_t file_number,
+                                        const std::vector<SliceInput>& inputs,
+                                        const std::vector<SequenceNumber>& pins) {
+  Result<std::unique_ptr<WritableFile>> file =
+      target.fs->Create(SstFileName(target.directory, file_number), /*truncate=*/true);
+  RETURN_IF_ERROR(file.status());
+  TableBuilder builder(target.table, std::move(file).value(), file_number);
+  for (const SliceInput& input : inputs) RETURN_IF_ERROR(AddSlice(input, pins, &builder));
+  RETURN_IF_ERROR(builder.Finish());
+  return DescribeFile(file_number, builder.FileSize(), builder.slices());
+}
+
+}  // namespace
+
+TableTarget TableTarget::From(const Options& options, const std::string& directory) {
+  TableTarget target;
+  target.fs = options.file_system;
+  target.directory = directory;
+  target.table.block_size = options.block_size;
+  target.table.block_restart_interval = options.block_restart_interval;
+  target.table.filter_bits_per_key = options.filter_bits_per_key;
+  target.table.compression = options.compression;
+  return target;
+}
+
+std::vector<FileMetadata> DescribeFile(uint64_t file_number, uint64_t file_size,
+                                       const std::vector<SliceSummary>& slices) {
+  std::vector<FileMetadata> files;
+  files.reserve(slices.size());
+  for (const SliceSummary& slice : slices) {
+    FileMetadata file;
+    file.file = file_number;
+    file.slice_tree = slice.tree;
+    file.file_size = file_size;
+    file.entries = slice.entries;
+    file.tombstones = slice.tombstones;
+    file.smallest_sequence = slice.smallest_sequence;
+    file.largest_sequence = slice.largest_sequence;
+    file.smallest_key = slice.smallest_key;
+    file.largest_key = slice.largest_key;
+    files.push_back(std::move(file));
+  }
+  return files;
+}
+
+Result<std::vector<FileMetadata>> WriteMemTables(const TableTarget& target, uint64_t file_number,
+                                                 const std::vector<SliceInput>& inputs,
+                                                 const std::vector<SequenceNumber>& pins) {
+  bool any = false;
+  for (const SliceInput& input : inputs) any = any || !input.tables.empty();
+  if (!any) return std::vector<FileMetadata>();
+  Result<std::vector<FileMetadata>> files = Write(target, file_number, inputs, pins);
+  if (!files.ok()) {
+    // Best effort: what stays behind is an orphan that the next open removes.
+    if (!target.fs->Remove(SstFileName(target.directory, file_number)).ok()) return files;
+  }
+  return files;
+}
+
+}  // namespace lsm

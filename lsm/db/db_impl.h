@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// DBImpl is the engine behind lsm/db.h. Its work is split by verb:
+//
+//     open.cc recover.cc close.cc   a directory becomes a database, and rests again
+//     write.cc                      units, groups, undo
+//     rotate.cc                     what happens to memtables when a group has been closed
+//     read_view.* read.cc           views, point reads, iterators, snapshots
+//     background.cc flush.cc merge.cc rescue.cc   the jobs
+//     record.cc                     version edits, the log's segments, files that are obsolete
+//     stats.cc                      stalls, errors and figures
+//
+// Locks, in the order in which they are taken; nobody takes one while holding one further down:
+//     writer_mutex_    the right to change trees: held by the Writer
+//     prepare_mutex_   making the log's next segment (a writer waits for it only if it needs one)
+//     manifest_mutex_  appending to the manifest and publishing what was appended
+//     mutex_           the state: which trees, tables and versions there are
+//     leaves           WalManager's, PinRegistry's, CounterHistory's, ObsoleteFiles', caches'
+// mutex_ is held for pointer swaps and sums only. Files are touched under writer_mutex_ (the append
+// to the log; a segment that was not prepared in time), prepare_mutex_ and manifest_mutex_ alone.
+//
+// Invariants:
+//   - visible_ is the last unit of the last group that was appended; every record above it belongs
+//     to the open group and is taken back if that cannot be appended.
+//   - Memtables are frozen only while no group is open: a frozen table is wholly in the log.
+//   - An SST file is named by the manifest only after the log is synced through what it holds.
+//   - A TreeState is published only after the edit that describes it is in the manifest.
+//   - At most one job of the flush lane and one of the merge lane is scheduled or running; of the
+//     sync lane one may be scheduled while one runs.
+
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "lsm/compaction/flush_job.h"
+#include "lsm/db.h"
+#include "lsm/db/manifest_log.h"
+#include "lsm/db/obsolete_files.h"
+#include "lsm/db/pins.h"
+#include "lsm/db/stall.h"
+#include "lsm/db/tree.h"
+#include "lsm/db/wal_manager.h"
+#include "lsm/sst/block_cache.h"
+#include "lsm/sst/table_cache.h"
+#include "lsm/util/mutex.h"
+#include "lsm/wal/log_reader.h"
+
+namespace lsm {
+
+using TreeRef = std::shared_ptr<Tree>;
+
+// A tree created or dropped by unit `sequence`.
+struct StructuralOp {
+  SequenceNumber sequence = 0;
+  TreeId tree = 0;
+  bool create = false;
+};
+
+// What one flush writes: of one tree or of several.
+struct FlushPlan {
+  struct Item {
+    TreeRef tree;
+    std::vector<std::shared_ptr<const FrozenTable>> tables;  // oldest first
+    FlushMark mark;  // what the manifest will say: everything through here is in files
+  };
+  std::vector<Item> items;  // ascending by tree
+  SequenceNumber largest = 0;
+  size_t bytes = 0;
+};
+
+class DBImpl final : public DB {
+ public:
+  DBImpl(const Options& options, std::string directory);
+  ~DBImpl() override;
+
+  // Recovers or creates; once, before anything else.
+  Status Open();
+
+  Status Close() override;
+  std::unique_ptr<Writer> LockWriter() override;
+  std::unique_ptr<Writer> TryLockWriter() override;
+  Status Write(const WriteBatch& unit, bool sync) override;
+  std::unique_ptr<ReadView> NewReadView() override;
+  std::unique_ptr<ReadView> NewReadView(const Snapshot& snapshot) override;
+  std::unique_ptr<Snapshot> NewSnapshot() override;
+  TreeId NewTreeId() override;
+  std::vector<TreeId> Trees() override;
+  void RequestSync() override;
+  Status SyncWal() override;
+  SequenceNumber synced_through() const override { return wal_.synced_through(); }
+  SequenceNumber visible_sequence() const override {
+    return visible_.load(std::memory_order_acquire);
+  }
+  int64_t UnsyncedAgeMicros() const override { return wal_.UnsyncedAgeMicros(); }
+  WriteStall CurrentStall() const override;
+  Status BackgroundError() const override;
+  Status Flush(TreeId tree) override;
+  Status FlushAll() override;
+  Status CompactTree(TreeId tree) override;
+  DbStats Stats() const override;
+
+  // One line a memtable, level and file, for people.
+  void DescribeTree(TreeId tree, const std::function<void(std::string_view line)>& line);
+
+ private:
+  friend class WriterImpl;
+  friend class ReadViewImpl;
+  friend class SnapshotImpl;
+  friend class UnitApplier;
+  friend class UnitUndoer;
+  friend class ReplayApplier;
+
+  // Things that must be destroyed after a lock is released: large tables, files to be removed.
+  using Garbage = std::vector<std::shared_ptr<const void>>;
+
+  struct OpenGroup {
+    std::string payload;
+    SequenceNumber first = 0;
+    uint32_t units = 0;
+    std::vector<TreeRef> touched;
+    std::vector<StructuralOp> structural;
+  };
+
+  // ---- write.cc
+  void AcquireWriter();
+  bool TryAcquireWriter();
+  void ReleaseWriter();
+  Result<SequenceNumber> Commit(const WriteBatch& unit) REQUIRES_LOCK(writer_mutex_);
+  Result<SequenceNumber> CloseGroup() REQUIRES_LOCK(writer_mutex_);
+  Status RefuseIfStopped() EXCLUDES_LOCK(mutex_);
+  void UndoUnit(SequenceNumber sequence, std::string_view unit, uint32_t operations)
+      REQUIRES_LOCK(writer_mutex_);
+  void UndoGroup() REQUIRES_LOCK(writer_mutex_);
+  // Null if there is no such tree at the writer's point.
+  Tree* FindForWriter(TreeId tree) REQUIRES_LOCK(writer_mutex_);
+  void Touch(Tree* tree) REQUIRES_LOCK(writer_mutex_);
+  Status CreateTree(TreeId tree, SequenceNumber sequence) REQUIRES_LOCK(writer_mutex_);
+  Status DropTree(TreeId tree, SequenceNumber sequence) REQUIRES_LOCK(writer_mutex_);
+  void UndoCreateTree(TreeId tree, SequenceNumber sequence) REQUIRES_LOCK(writer_mutex_);
+  void UndoDropTree(TreeId tree, SequenceNumber sequence) REQUIRES_LOCK(writer_mutex_);
+  bool WaitOutStall();
+
+  // ---- rotate.cc
+  TreeRef MakeTree(TreeId id, SequenceNumber created, const TreeCounters& counters,
+                   std::shared_ptr<const Version> version, SequenceNumber flushed_through);
+  void AddTree(const TreeRef& tree) REQUIRES_LOCK(mutex_);
+  // After the open group was appended: publishes it and freezes what is full.
+  void PublishGroup() REQUIRES_LOCK(writer_mutex_);
+  void NoteGrowth(Tree* tree, SequenceNumber first) REQUIRES_LOCK(writer_mutex_, mutex_);
+  // False if there was nothing to freeze. `fresh` becomes the active table.
+  bool Rotate(Tree* tree, std::shared_ptr<MemTable> fresh, Garbage* garbage)
+      REQUIRES_LOCK(writer_mutex_, mutex_);
+  // Freezes records, or counters that changed without any, and asks for them to be flushed.
+  void RotateToFlush(Tree* tree, Garbage* garbage) REQUIRES_LOCK(writer_mutex_, mutex_);
+  void RotateForBudget(Garbage* garbage) REQUIRES_LOCK(writer_mutex_, mutex_);
+  void RotateForLogSize(Garbage* garbage) REQUIRES_LOCK(writer_mutex_, mutex_);
+  void RotateAll(Garbage* garbage) REQUIRES_LOCK(writer_mutex_, mutex_);
+  void SetState(Tree* tree, std::shared_ptr<const TreeState> state, Garbage* garbage)
+      REQUIRES_LOCK(mutex_);
+  void NoteUnflushed(Tree* tree) REQUIRES_LOCK(mutex_);
+
+  // ---- background.cc
+  void ScheduleFlush() REQUIRES_LOCK(mutex_);
+  void ScheduleMerge() REQUIRES_LOCK(mutex_);
+  void ScheduleSync() REQUIRES_LOCK(mutex_);
+  void BackgroundFlush();
+  void BackgroundMerge();
+  void BackgroundSync();
+  bool FlushWanted() const REQUIRES_LOCK(mutex_);
+  bool WantsFlush(const Tree& tree) const REQUIRES_LOCK(mutex_);
+  // The last failure is too fresh to try again unasked.
+  bool BackingOff() const REQUIRES_LOCK(mutex_);
+  void RetryBackgroundWork() REQUIRES_LOCK(mutex_);
+  Status RunFlushLane();
+  // Notes how a round of the flush lane ended; true if there is more to do.
+  bool FinishFlushLane(const Status& status) REQUIRES_LOCK(mutex_);
+  // Syncs the log; a failure stops writes until the data are rewritten.
+  Status SyncLog(SequenceNumber through) EXCLUDES_LOCK(mutex_);
+  void NoteFailure(const Status& status) EXCLUDES_LOCK(mutex_);
+  // Waits, helping, until `done` holds. `done` runs with mutex_ held.
+  void WaitUntil(const std::function<bool()>& done) REQUIRES_LOCK(mutex_);
+  void Log(LogLevel level, std::string_view message);
+  Status RequestFlush(std::optional<TreeId> tree);
+  Status WaitFlushed(const std::vector<std::pair<TreeRef, SequenceNumber>>& targets)
+      EXCLUDES_LOCK(mutex_);
+
+  // ---- flush.cc
+  FlushPlan PickFlush() REQUIRES_LOCK(mutex_);
+  void AddToPlan(const TreeRef& tree, bool whole, FlushPlan* plan) REQUIRES_LOCK(mutex_);
+  Status RunFlush(const FlushPlan& plan) EXCLUDES_LOCK(mutex_);
+  Result<std::vector<FileMetadata>> WritePlan(const FlushPlan& plan);
+  // The manifest's words for a flush.
+  static VersionEdit DescribeFlush(const FlushPlan& plan, const std::vector<FileMetadata>& files);
+  // The version that each item's tree gets.
+  using NewVersions = std::vector<std::shared_ptr<const Version>>;
+  Result<NewVersions> MakeVersions(const FlushPlan& plan, const std::vector<FileMetadata>& files)
+      REQUIRES_LOCK(manifest_mutex_) EXCLUDES_LOCK(mutex_);
+  void InstallFlush(const FlushPlan& plan, const NewVersions& versions)
+      REQUIRES_LOCK(manifest_mutex_) EXCLUDES_LOCK(mutex_);
+  void InstallItem(const FlushPlan::Item& item, std::shared_ptr<const Version> version,
+                   Garbage* garbage) REQUIRES_LOCK(mutex_);
+  Status RunRescue() EXCLUDES_LOCK(mutex_);
+  // ---- rescue.cc
+  bool FreezeForRescue(FlushPlan* plan, SequenceNumber* through);
+  Status RecordRescue(const FlushPlan& plan, const std::vector<FileMetadata>& files,
+                      SequenceNumber through) REQUIRES_LOCK(prepare_mutex_);
+  // A segment to go on with that no failed sync has touched.
+  Result<std::shared_ptr<LogWriter>> RescueSegment() REQUIRES_LOCK(prepare_mutex_);
+
+  // ---- merge.cc
+  struct MergePlan;
+  void QueueMerge(const Tree& tree) REQUIRES_LOCK(mutex_);
+  bool PickMerge(MergePlan* plan) REQUIRES_LOCK(mutex_);
+  Status RunMerge(const MergePlan& plan) EXCLUDES_LOCK(mutex_);
+  Status PublishMerge(const MergePlan& plan, const std::vector<FileMetadata>& files)
+      EXCLUDES_LOCK(mutex_);
+  bool MergeWanted(const Tree& tree) const REQUIRES_LOCK(mutex_);
+
+  // ---- record.cc
+  uint64_t NewFileNumber() { return next_file_number_.fetch_add(1); }
+  // Records `edit`, and before it the structural operations that are synced. Parts of `edit` that
+  // name trees the manifest does not know (any more) are left out.
+  // `durable`: units up to here survive a power cut, in the log or by this edit itself.
+  Status Record(VersionEdit edit, SequenceNumber durable) REQUIRES_LOCK(manifest_mutex_)
+      EXCLUDES_LOCK(mutex_);
+  Status RecordStructural() EXCLUDES_LOCK(mutex_);
+  std::shared_ptr<FileHold> HoldFile(uint64_t file);
+  Status PrepareSegment() REQUIRES_LOCK(prepare_mutex_);
+  Result<std::shared_ptr<LogWriter>> NextSegment();
+  Status MaintainLog();
+  Status RemoveObsoleteFiles();
+  void NoteDropped() REQUIRES_LOCK(mutex_);
+  void PurgeDroppedTrees() EXCLUDES_LOCK(mutex_);
+  // Takes a tree and what it counts for out of the state.
+  void ForgetTree(const TreeRef& tree, Garbage* garbage) REQUIRES_LOCK(mutex_);
+  bool HousekeepingWanted() const REQUIRES_LOCK(mutex_);
+  void NudgeHousekeeping();
+
+  // ---- open.cc, recover.cc
+  Status MakeDirectory();
+  // Its names, none of which is foreign.
+  Result<std::vector<std::string>> ListDirectory();
+  Status CreateNew(const std::vector<std::string>& names);
+  Status Recover(ManifestRecovery recovered, const std::vector<std::string>& names);
+  Status CheckLiveFiles(const ManifestState& state);
+  void BuildTrees(const ManifestState& state);
+  Result<LogRecovery> ReplayInto(ManifestState* state, const std::vector<std::string>& names);
+  Status FlushDuringReplay(ManifestState* state) REQUIRES_LOCK(writer_mutex_);
+  // From the manifest's making to the first job.
+  Status BeginService(ManifestState state, uint64_t manifest_number, const LogPosition& position);
+  Status SyncRecoveredLogs(const std::set<uint64_t>& logs);
+  Status RemoveOrphans(const std::vector<std::string>& names);
+
+  // ---- close.cc
+  Status CloseOnce();
+  void WaitForJobs() EXCLUDES_LOCK(mutex_);
+  Status RecordCleanStop();
+
+  // ---- read.cc
+  void Unpin(SequenceNumber sequence);
+  // The tree and its tables as they are now; null if it does not exist at `sequence`.
+  std::pair<TreeRef, std::shared_ptr<const TreeState>> FindForRead(TreeId tree,
+                                                                   SequenceNumber sequence);
+
+  // ---- stats.cc
+  // Works the stall out anew; true if somebody who waited may go on.
+  bool UpdateStall() REQUIRES_LOCK(mutex_);
+  void CountTree(const Tree& tree, bool add) REQUIRES_LOCK(mutex_);
+
+  const Options options_;
+  const std::string directory_;
+  FileSystem* const fs_;
+  std::unique_ptr<Executor> own_executor_;
+  Executor* const executor_;
+  const TableTarget target_;
+  std::shared_ptr<ObsoleteFiles> obsolete_;
+  BlockCache block_cache_;
+  TableCache tables_;
+  std::unique_ptr<FileLock> lock_;
+
+  std::atomic<SequenceNumber> visible_{0};
+  std::atomic<uint64_t> next_file_number_{1};
+  std::atomic<bool> stopped_{false};
+  std::atomic<bool> closing_{false};
+  std::atomic<bool> rescue_wanted_{false};   // a sync of the log failed
+  std::atomic<bool> freeze_blocked_{false};  // the rescue waits for the writer lock
+  std::atomic<uint64_t> filter_useful_{0};
+  std::atomic<SequenceNumber> oldest_dropped_{0};  // the first of dropped_, 0 if there is none
+  PinRegistry pins_;
+  WalManager wal_;
+
+  Mutex writer_mutex_;
+  OpenGroup group_ GUARDED_BY(writer_mutex_);
+  SequenceNumber last_sequence_ GUARDED_BY(writer_mutex_) = 0;  // committed
+  // Trees that were looked up lately, by the low bits of their ids.
+  static constexpr size_t kWriterCache = 16;
+  std::array<TreeRef, kWriterCache> writer_cache_ GUARDED_BY(writer_mutex_);
+
+  Mutex prepare_mutex_;
+  Mutex manifest_mutex_;
+  ManifestLog manifest_ GUARDED_BY(manifest_mutex_);
+  std::vector<uint64_t> doubtful_logs_ GUARDED_BY(manifest_mutex_);
+  std::vector<uint64_t> unremoved_files_ GUARDED_BY(manifest_mutex_);
+
+  mutable Mutex mutex_;
+  CondVar changed_;
+  std::unordered_map<TreeId, TreeRef> trees_ GUARDED_BY(mutex_);
+  // Trees by their oldest unit that is not in files.
+  std::set<std::pair<SequenceNumber, TreeId>> unflushed_ GUARDED_BY(mutex_);
+  // Dropped ones that are still in trees_, by the unit that dropped them.
+  std::set<std::pair<SequenceNumber, TreeId>> dropped_ GUARDED_BY(mutex_);
+  std::set<TreeId> merge_queue_ GUARDED_BY(mutex_);   // trees that may want a merge
+  std::set<TreeId> frozen_trees_ GUARDED_BY(mutex_);  // with tables or counters to flush
+  std::multiset<size_t> memtable_counts_ GUARDED_BY(mutex_);
+  std::multiset<size_t> l0_counts_ GUARDED_BY(mutex_);
+  size_t memtable_bytes_ GUARDED_BY(mutex_) = 0;  // tables that hold records
+  size_t frozen_bytes_ GUARDED_BY(mutex_) = 0;
+  size_t frozen_tables_ GUARDED_BY(mutex_) = 0;
+  std::deque<StructuralOp> structural_ GUARDED_BY(mutex_);  // not yet in the manifest
+  TreeId next_tree_id_ GUARDED_BY(mutex_) = 1;
+  TreeId reserved_tree_ids_ GUARDED_BY(mutex_) = 1;  // ids below are safe to hand out
+  WriteStall stall_ GUARDED_BY(mutex_);
+  Status flush_error_ GUARDED_BY(mutex_);
+  int64_t failed_at_ GUARDED_BY(mutex_) = 0;  // when background work of the flush lane failed last
+  uint64_t flush_failures_ GUARDED_BY(mutex_) = 0;
+  Status merge_error_ GUARDED_BY(mutex_);
+  uint64_t merge_failures_ GUARDED_BY(mutex_) = 0;
+  bool flush_scheduled_ GUARDED_BY(mutex_) = false;
+  bool merge_scheduled_ GUARDED_BY(mutex_) = false;
+  bool sync_scheduled_ GUARDED_BY(mutex_) = false;
+  int jobs_ GUARDED_BY(mutex_) = 0;  // scheduled or running
+  bool drop_to_record_ GUARDED_BY(mutex_) = false;
+  bool opened_ GUARDED_BY(mutex_) = false;
+  bool closed_ GUARDED_BY(mutex_) = false;
+  DbStats stats_ GUARDED_BY(mutex_);
+};
+
+}  // namespace lsm

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A point read asks, in this order, and the first record decides, value or tombstone:
+//   1. the active memtable, 2. the frozen ones, newest first,
+//   3. the files that may hold the key: L0, newest first, then level by level.
+// A file is passed over for its key range, then for its filter, before any of its blocks is read.
+
+#include <utility>
+
+#include "lsm/db/db_impl.h"
+#include "lsm/db/read_view.h"
+#include "lsm/iter/db_iterator.h"
+#include "lsm/iter/level_iterator.h"
+#include "lsm/iter/merging_iterator.h"
+#include "lsm/util/check.h"
+
+namespace lsm {
+
+std::pair<TreeRef, std::shared_ptr<const TreeState>> DBImpl::FindForRead(TreeId tree,
+                                                                         SequenceNumber sequence) {
+  MutexLock lock(&mutex_);
+  const auto found = trees_.find(tree);
+  if (found == trees_.end()) return {};
+  const Tree& candidate = *found->second;
+  if (candidate.created > sequence) return {};
+  if (candidate.dropped != 0 && candidate.dropped <= sequence) return {};
+  return {found->second, candidate.state};
+}
+
+void DBImpl::Unpin(SequenceNumber sequence) {
+  pins_.Unpin(sequence);
+  NudgeHousekeeping();
+}
+
+ReadViewImpl::ReadViewImpl(DBImpl* db, Kind kind) : db_(db), kind_(kind) {
+  if (kind_ == Kind::kNewest) sequence_ = db_->pins_.Pin();
+}
+
+ReadViewImpl::ReadViewImpl(DBImpl* db, SequenceNumber of_snapshot)
+    : db_(db), kind_(Kind::kSnapshot), sequence_(of_snapshot) {
+  db_->pins_.PinAgain(sequence_);
+}
+
+ReadViewImpl::~ReadViewImpl() {
+  Forget();
+  if (kind_ != Kind::kWriter) db_->Unpin(sequence_);
+}
+
+void ReadViewImpl::Forget() {
+  last_ = nullptr;
+  entries_.clear();
+}
+
+void ReadViewImpl::Refresh() {
+  VARVE_CHECK(kind_ != Kind::kSnapshot);
+  Forget();
+  if (kind_ == Kind::kWriter) return;
+  const SequenceNumber newest = db_->pins_.Pin();
+  db_->Unpin(sequence_);
+  sequence_ = newest;
+}
+
+const ReadViewImpl::Entry* ReadViewImpl::Use(TreeId tree) {
+  if (last_ != nullptr && last_id_ == tree) return last_;
+  auto found = entries_.find(tree);
+  if (found == entries_.end()) {
+    auto [ref, state] = db_->FindForRead(tree, sequence_);
+    if (ref == nullptr) return nullptr;
+    found = entries_.emplace(tree, Entry{std::move(ref), std::move(state)}).first;
+  }
+  last_id_ = tree;
+  last_ = &found->second;
+  return last_;
+}
+
+namespace {
+
+Status NoTree(TreeId tree) {
+  return Status::NotFound("tree " + std::to_string(tree) + " does not exist");
+}
+
+Lookup FromMemTable(const TableLookup& found, std::string_view value, SequenceNumber synced) {
+  Lookup lookup;
+  if (found.type == RecordType::kValue) lookup.value.emplace(value);
+  if (found.sequence > synced) lookup.sequence = found.sequence;
+  return lookup;
+}
+
+// What a search through files needs, behind one pointer: the callback must not allocate.
+struct FileSearch {
+  TableCache* tables;
+  std::string_view key;
+  SequenceNumber sequence;
+  std::atomic<uint64_t>* filter_useful;
+  TableLookup found;
+  PinnedValue value;
+  Status status;
+
+  // False ends the search.
+  bool Ask(const FileMetadata& file) {
+    const Result<std::shared_ptr<const TableReader>> reader =
+        tables->Find(file.file, file.slice_tree);
+    if (!reader.ok()) {
+      status = reader.status();
+      return false;
+    }
+    bool filtered = false;
+    const Result<TableLookup> lookup = (*reader)->Get(key, sequence, &value, &filtered);
+    if (!lookup.ok()) {
+      status = lookup.status();
+      return false;
+    }
+    if (filtered) filter_useful->fetch_add(1, std::memory_order_relaxed);
+    found = *lookup;
+    return !found.found;
+  }
+};
+
+}  // namespace
+
+Result<Lookup> ReadViewImpl::Get(TreeId tree, std::string_view key) {
+  const Entry* entry = Use(tree);
+  if (entry == nullptr) return NoTree(tree);
+  const TreeState& state = *entry->state;
+  std::string_view value;
+  TableLookup found = state.active->Get(key, sequence_, &value);
+  if (found.found) return FromMemTable(found, value, db_->synced_through());
+  for (const std::shared_ptr<const FrozenTable>& frozen : state.frozen) {
+    found = frozen->table->Get(key, sequence_, &value);
+    if (found.found) return FromMemTable(found, value, db_->synced_through());
+  }
+  return GetFromFiles(state, key);
+}
+
+Result<Lookup> ReadViewImpl::GetFromFiles(const TreeState& state, std::string_view key) {
+  FileSearch search{&db_->tables_, key, sequence_, &db_->filter_useful_, {}, {}, {}};
+  FileSearch* const context = &search;
+  state.version->FilesForKey(key, [context](const FileRef& file) { return context->Ask(*file); });
+  RETURN_IF_ERROR(search.status);
+  Lookup lookup;  // the log is synced through everything in files: sequence stays 0
+  if (search.found.found && search.found.type == RecordType::kValue) {
+    lookup.value = std::move(search.value);
+  }
+  return lookup;
+}
+
+Result<std::unique_ptr<Iterator>> ReadViewImpl::NewIterator(TreeId tree,
+                                                            const IterateOptions& options) {
+  const Entry* entry = Use(tree);
+  if (entry == nullptr) return NoTree(tree);
+  const TreeState& state = *entry->state;
+  KeyRange range = KeyRange::From(options);
+  std::vector<IteratorSource> sources;
+  int tables = 0;
+  const auto add_memtable = [&](const MemTable& table) {
+    std::string_view smallest;
+    std::string_view largest;
+    if (!table.KeyRange(&smallest, &largest) || !range.Overlaps(smallest, largest)) return;
+    sources.push_back({table.NewIterator(), nullptr});
+    ++tables;
+  };
+  add_memtable(*state.active);
+  for (const std::shared_ptr<const FrozenTable>& frozen : state.frozen)
+    add_memtable(*frozen->table);
+  for (int level = 0; level < kMaxLevels; ++level) {
+    std::vector<FileRef> files;
+    for (const FileRef& file : state.version->files(level)) {
+      if (range.Overlaps(file->smallest_key, file->largest_key)) files.push_back(file);
+    }
+    tables += static_cast<int>(files.size());
+    if (level == 0) {
+      // They overlap each other: each is a source of its own.
+      for (FileRef& file : files) {
+        sources.push_back({std::make_unique<LevelIterator>(std::vector<FileRef>{std::move(file)},
+                                                           &db_->tables_, options.fill_cache),
+                           nullptr});
+      }
+    } else if (!files.empty()) {
+      sources.push_back(
+          {std::make_unique<LevelIterator>(std::move(files), &db_->tables_, options.fill_cache),
+           nullptr});
+    }
+  }
+  auto merged = std::make_unique<MergingIterator>(std::move(sources));
+  return std::unique_ptr<Iterator>(std::make_unique<DbIterator>(
+      std::move(merged), sequence_, std::move(range), tables, entry->state));
+}
+
+Result<TreeCounters> ReadViewImpl::Counters(TreeId tree) {
+  const Entry* entry = Use(tree);
+  if (entry == nullptr) return NoTree(tree);
+  return entry->tree->counters.At(sequence_);
+}
+
+SnapshotImpl::SnapshotImpl(DBImpl* db) : db_(db), sequence_(db->pins_.Pin()) {}
+
+SnapshotImpl::~SnapshotImpl() { db_->Unpin(sequence_); }
+
+std::unique_ptr<ReadView> DBImpl::NewReadView() {
+  return std::make_unique<ReadViewImpl>(this, ReadViewImpl::Kind::kNewest);
+}
+
+std::unique_ptr<ReadView> DBImpl::NewReadView(const Snapshot& snapshot) {
+  return std::make_unique<ReadViewImpl>(this, snapshot.sequence());
+}
+
+std::unique_ptr<Snapshot> DBImpl::NewSnapshot() { return std::make_unique<SnapshotImpl>(this); }
+
+std::vector<TreeId> DBImpl::Trees() {
+  std::vector<TreeId> ids;
+  const SequenceNumber visible = visible_sequence();
+  MutexLock lock(&mutex_);
+  for (const auto& [id, tree] : trees_) {
+    const bool dropped = tree->dropped != 0 && tree->dropped <= visible;
+    if (tree->created <= visible && !dropped) ids.push_back(id);
+  }
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+}  // namespace lsm

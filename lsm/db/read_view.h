@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// ReadViewImpl is one point of the execution order, pinned for as long as the view is there.
+//
+// The tables of a tree are looked up once, under the state lock, and kept: later reads of that tree
+// take no lock but those of the caches. The tables may be newer than the point; records above it
+// are ignored, and records it needs cannot have been merged away, because the pin is older than the
+// lookup.
+//
+// A writer's view is at the writer's last unit. Nobody else can see that far, so it needs no pin:
+// the newest record of a key is never dropped.
+//
+// Thread safety: none.
+
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <unordered_map>
+
+#include "lsm/db.h"
+#include "lsm/db/tree.h"
+
+namespace lsm {
+
+class DBImpl;
+
+class ReadViewImpl final : public ReadView {
+ public:
+  enum class Kind { kNewest, kSnapshot, kWriter };
+
+  ReadViewImpl(DBImpl* db, Kind kind);                   // kNewest, kWriter
+  ReadViewImpl(DBImpl* db, SequenceNumber of_snapshot);  // kSnapshot
+  ~ReadViewImpl() override;
+
+  Result<Lookup> Get(TreeId tree, std::string_view key) override;
+  Result<std::unique_ptr<Iterator>> NewIterator(TreeId tree,
+                                                const IterateOptions& options) override;
+  Result<TreeCounters> Counters(TreeId tree) override;
+  SequenceNumber sequence() const override { return sequence_; }
+  void Refresh() override;
+
+  // For the writer: a later point, and letting go of tables.
+  void MoveTo(SequenceNumber sequence) { sequence_ = sequence; }
+  void Forget();
+
+ private:
+  struct Entry {
+    std::shared_ptr<Tree> tree;
+    std::shared_ptr<const TreeState> state;
+  };
+  // Null if the tree does not exist at this point.
+  const Entry* Use(TreeId tree);
+  Result<Lookup> GetFromFiles(const TreeState& state, std::string_view key);
+
+  DBImpl* const db_;
+  const Kind kind_;
+  SequenceNumber sequence_ = 0;
+  // The tree that was used last, and all that were.
+  TreeId last_id_ = 0;
+  const Entry* last_ = nullptr;
+  std::unordered_map<TreeId, Entry> entries_;
+};
+
+class SnapshotImpl final : public Snapshot {
+ public:
+  explicit SnapshotImpl(DBImpl* db);
+  ~SnapshotImpl() override;
+  SequenceNumber sequence() const override { return sequence_; }
+
+ private:
+  DBImpl* const db_;
+  const SequenceNumber sequence_;
+};
+
+}  // namespace lsm

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What goes into the manifest, and the upkeep of files that follows from it.
+//
+// Order that keeps every crash recoverable:
+//   - A structural operation is recorded after the log is synced through it, and no later than any
+//     edit that touches its tree.
+//   - A segment is recorded (`add log`) after it is prepared and before it is used.
+//   - A segment is reused or removed after an edit that forgets it is synced.
+//   - An SST file is removed after an edit that forgets it is synced and no Version names it.
+
+#include <algorithm>
+#include <utility>
+
+#include "lsm/db/db_impl.h"
+#include "lsm/format/file_names.h"
+#include "lsm/util/check.h"
+
+namespace lsm {
+
+Status DBImpl::Record(VersionEdit edit, SequenceNumber durable) {
+  std::vector<StructuralOp> ops;
+  {
+    MutexLock lock(&mutex_);
+    for (const StructuralOp& op : structural_) {
+      if (op.sequence > durable) break;
+      ops.push_back(op);
+    }
+  }
+  std::set<TreeId> known;
+  for (const auto& [id, tree] : manifest_.state().trees) known.insert(id);
+  for (const StructuralOp& op : ops) {
+    if (op.create) {
+      edit.created_trees.push_back(op.tree);
+      known.insert(op.tree);
+    } else {
+      edit.dropped_trees.push_back(op.tree);
+      known.erase(op.tree);
+    }
+    edit.structural_through = op.sequence;
+  }
+  const auto unknown = [&known](const auto& item) { return !known.contains(item.tree); };
+  std::erase_if(edit.flushed, unknown);
+  std::erase_if(edit.added_files, unknown);
+  std::erase_if(edit.removed_files, unknown);
+  if (durable > manifest_.state().wal_synced_through) edit.wal_synced_through = durable;
+  edit.next_file_number = next_file_number_.load();
+  RETURN_IF_ERROR(manifest_.Record(edit, [this] { return NewFileNumber(); }));
+
+  MutexLock lock(&mutex_);
+  for (const StructuralOp& op : ops) {
+    structural_.pop_front();
+    if (op.create) continue;
+    const TreeRef& tree = trees_.at(op.tree);
+    tree->drop_recorded = true;
+    NoteUnflushed(tree.get());
+  }
+  return {};
+}
+
+Status DBImpl::RecordStructural() {
+  SequenceNumber last = 0;
+  {
+    MutexLock lock(&mutex_);
+    if (structural_.empty()) {
+      drop_to_record_ = false;
+      return {};
+    }
+    const bool holds_log = structural_.front().sequence <= wal_.OldestSegmentLast();
+    if (!drop_to_record_ && !holds_log) return {};
+    last = structural_.back().sequence;
+    drop_to_record_ = false;
+  }
+  Status recorded = SyncLog(last);
+  if (recorded.ok()) {
+    MutexLock manifest(&manifest_mutex_);
+    recorded = Record({}, wal_.synced_through());
+  }
+  if (!recorded.ok()) {
+    MutexLock lock(&mutex_);
+    drop_to_record_ = true;
+  }
+  return recorded;
+}
+
+std::shared_ptr<FileHold> DBImpl::HoldFile(uint64_t file) {
+  return std::make_shared<FileHold>(file, obsolete_);
+}
+
+Status DBImpl::PrepareSegment() {
+  const uint64_t number = NewFileNumber();
+  std::string recycled;
+  if (const std::optional<uint64_t> spare = wal_.TakeSpare()) {
+    recycled = WalFileName(directory_, *spare);
+  }
+  Result<std::unique_ptr<LogWriter>> segment =
+      LogWriter::Prepare(fs_, directory_, number, options_.wal_segment_size, recycled);
+  if (!segment.ok()) {
+    for (const std::string& path : {WalFileName(directory_, number), recycled}) {
+      if (path.empty()) continue;
+      const Status removed = fs_->Remove(path);
+      static_cast<void>(removed.ok());  // what stays behind is an orphan
+    }
+    return segment.status();
+  }
+  MutexLock manifest(&manifest_mutex_);
+  VersionEdit edit;
+  edit.added_logs.push_back(number);
+  if (Status recorded = Record(std::move(edit), wal_.synced_through()); !recorded.ok()) {
+    doubtful_logs_.push_back(number);
+    return recorded;
+  }
+  wal_.SetPrepared(std::move(segment).value());
+  return {};
+}
+
+Result<std::shared_ptr<LogWriter>> DBImpl::NextSegment() {
+  MutexLock prepare(&prepare_mutex_);
+  if (!wal_.HasPrepared()) RETURN_IF_ERROR(PrepareSegment());
+  return wal_.TakePrepared();
+}
+
+Status DBImpl::MaintainLog() {
+  SequenceNumber needed = kMaxSequence;
+  {
+    MutexLock lock(&mutex_);
+    if (!unflushed_.empty()) needed = unflushed_.begin()->first;
+    if (!structural_.empty()) needed = std::min(needed, structural_.front().sequence);
+  }
+  if (const std::optional<WalManager::Removal> removal = wal_.Removable(needed)) {
+    {
+      MutexLock manifest(&manifest_mutex_);
+      VersionEdit edit;
+      edit.removed_logs = removal->segments;
+      edit.log_start = removal->start;
+      RETURN_IF_ERROR(Record(std::move(edit), wal_.synced_through()));
+    }
+    for (const uint64_t number : wal_.Retire(*removal)) {
+      RETURN_IF_ERROR(fs_->Remove(WalFileName(directory_, number)));
+    }
+  }
+  MutexLock prepare(&prepare_mutex_);
+  return wal_.HasPrepared() ? Status() : PrepareSegment();
+}
+
+Status DBImpl::RemoveObsoleteFiles() {
+  std::vector<uint64_t> dead;
+  std::vector<uint64_t> dead_logs;
+  {
+    MutexLock manifest(&manifest_mutex_);
+    // Until it is known which manifest is in force, either may name the files.
+    if (manifest_.uncertain()) RETURN_IF_ERROR(Record({}, wal_.synced_through()));
+    std::vector<uint64_t> candidates = obsolete_->Take();
+    candidates.insert(candidates.end(), unremoved_files_.begin(), unremoved_files_.end());
+    unremoved_files_.clear();
+    dead_logs.swap(doubtful_logs_);
+    if (candidates.empty() && dead_logs.empty()) return {};
+    const std::set<uint64_t> live = manifest_.LiveFiles();
+    for (const uint64_t file : candidates) {
+      // Still named: its tree's drop is not recorded yet.
+      (live.contains(file) ? unremoved_files_ : dead).push_back(file);
+    }
+  }
+  for (const uint64_t file : dead) {
+    tables_.Evict(file);
+    const Status removed = fs_->Remove(SstFileName(directory_, file));
+    static_cast<void>(removed.ok());  // what stays behind is an orphan
+  }
+  for (const uint64_t log : dead_logs) {
+    const Status removed = fs_->Remove(WalFileName(directory_, log));
+    static_cast<void>(removed.ok());
+  }
+  return {};
+}
+
+void DBImpl::ForgetTree(const TreeRef& tree, Garbage* garbage) {
+  CountTree(*tree, /*add=*/false);
+  memtable_bytes_ -= tree->active_bytes;
+  for (const auto& frozen : tree->state->frozen) {
+    memtable_bytes_ -= frozen->bytes;
+    frozen_bytes_ -= frozen->bytes;
+    --frozen_tables_;
+  }
+  frozen_trees_.erase(tree->id);
+  if (tree->unflushed_entry != 0) unflushed_.erase({tree->unflushed_entry, tree->id});
+  garbage->push_back(tree);
+  trees_.erase(tree->id);
+}
+
+void DBImpl::PurgeDroppedTrees() {
+  if (oldest_dropped_.load() == 0) return;
+  const SequenceNumber floor = pins_.Floor();
+  Garbage garbage;
+  MutexLock lock(&mutex_);
+  for (auto entry = dropped_.begin(); entry != dropped_.end() && entry->first <= floor;) {
+    const TreeRef tree = trees_.at(entry->second);
+    if (!tree->drop_recorded) {
+      ++entry;
+      continue;
+    }
+    ForgetTree(tree, &garbage);
+    entry = dropped_.erase(entry);
+  }
+  NoteDropped();
+}
+
+void DBImpl::NoteDropped() {
+  oldest_dropped_.store(dropped_.empty() ? 0 : dropped_.begin()->first);
+}
+
+bool DBImpl::HousekeepingWanted() const {
+  if (rescue_wanted_.load() || BackingOff()) return false;
+  return drop_to_record_ || obsolete_->any() || !wal_.HasPrepared();
+}
+
+void DBImpl::NudgeHousekeeping() {
+  const SequenceNumber dropped = oldest_dropped_.load();
+  if (!obsolete_->any() && (dropped == 0 || pins_.Floor() < dropped)) return;
+  MutexLock lock(&mutex_);
+  if (!BackingOff()) ScheduleFlush();
+}
+
+}  // namespace lsm

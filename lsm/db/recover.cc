@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Recovery of a directory that has a manifest. Nothing is removed or overwritten before the new
+// manifest is in force, so a crash at any point leaves what was there before.
+//   1. Every SST file that the manifest names must be there, with the exact size.
+//   2. Make the trees of the manifest, and replay the log into them. A structural operation that
+//      the manifest already holds, and what a tree has flushed, is passed over; so are records of
+//      trees that were dropped since. What does not fit in memory is flushed on the way, to files
+//      that only the new manifest will name.
+//   3. Sync the live segments: what was read may so far be in the system's cache only.
+//   4. Write the new manifest, begin a new segment, and remove what no longer belongs.
+
+#include <algorithm>
+#include <utility>
+
+#include "lsm/db/db_impl.h"
+#include "lsm/format/file_names.h"
+#include "lsm/util/check.h"
+#include "lsm/wal/log_reader.h"
+
+namespace lsm {
+
+// Applies replayed units to the trees. Thread safety: used with the writer lock held.
+class ReplayApplier final : public WriteBatch::Handler {
+ public:
+  ReplayApplier(DBImpl* db, ManifestState* state)
+      : db_(db), state_(state), structural_through_(state->structural_through) {}
+
+  Status Replay(SequenceNumber sequence, uint32_t operations, std::string_view unit) {
+    sequence_ = sequence;
+    applied_ = false;
+    RETURN_IF_ERROR(WriteBatch::Iterate(unit, operations, this));
+    if (applied_) ++units_;
+    db_->visible_.store(sequence, std::memory_order_release);
+    return FreezeWhatIsFull();
+  }
+  uint64_t units() const { return units_; }
+
+  Status Put(TreeId tree, std::string_view key, std::string_view value) override {
+    return Add(tree, RecordType::kValue, key, value);
+  }
+  Status Delete(TreeId tree, std::string_view key) override {
+    return Add(tree, RecordType::kTombstone, key, {});
+  }
+  Status AddCounter(TreeId tree, size_t counter, int64_t delta) override {
+    const Result<Tree*> found = Find(tree);
+    RETURN_IF_ERROR(found.status());
+    if (*found != nullptr) (*found)->counters.Add(sequence_, counter, delta);
+    return {};
+  }
+  Status CreateTree(TreeId tree) override {
+    if (sequence_ <= structural_through_) return {};
+    MutexLock lock(&db_->mutex_);
+    if (db_->trees_.contains(tree)) return Misfit("creates tree", tree);
+    db_->AddTree(db_->MakeTree(tree, sequence_, {}, nullptr, 0));
+    db_->next_tree_id_ = std::max(db_->next_tree_id_, tree + 1);
+    state_->trees[tree] = {};
+    applied_ = true;
+    return {};
+  }
+  Status DropTree(TreeId tree) override {
+    if (sequence_ <= structural_through_) return {};
+    DBImpl::Garbage garbage;
+    MutexLock lock(&db_->mutex_);
+    const auto found = db_->trees_.find(tree);
+    if (found == db_->trees_.end()) return Misfit("drops tree", tree);
+    const TreeRef gone = found->second;
+    gone->dropped = sequence_;
+    std::erase(touched_, gone.get());
+    db_->ForgetTree(gone, &garbage);
+    state_->trees.erase(tree);
+    applied_ = true;
+    return {};
+  }
+
+ private:
+  Status Misfit(const char* what, TreeId tree) const {
+    return Status::Corruption("unit " + std::to_string(sequence_) + " " + what + " " +
+                              std::to_string(tree) + ", which does not fit the trees there are");
+  }
+
+  // Null if the operation is to be passed over.
+  Result<Tree*> Find(TreeId tree) {
+    MutexLock lock(&db_->mutex_);
+    const auto found = db_->trees_.find(tree);
+    if (found == db_->trees_.end()) {
+      // Dropped since, and the manifest holds the drop; or there never was such a tree.
+      if (sequence_ <= structural_through_) return static_cast<Tree*>(nullptr);
+      return Misfit("writes to tree", tree);
+    }
+    Tree* target = found->second.get();
+    if (sequence_ <= target->flushed_through) return static_cast<Tree*>(nullptr);
+    applied_ = true;
+    if (std::find(touched_.begin(), touched_.end(), target) == touched_.end()) {
+      touched_.push_back(target);
+    }
+    return target;
+  }
+
+  Status Add(TreeId tree, RecordType type, std::string_view key, std::string_view value) {
+    const Result<Tree*> found = Find(tree);
+    RETURN_IF_ERROR(found.status());
+    if (*found != nullptr) (*found)->active->Add(sequence_, type, key, value);
+    return {};
+  }
+
+  Status FreezeWhatIsFull() {
+    db_->writer_mutex_.AssertHeld();
+    db_->last_sequence_ = sequence_;
+    DBImpl::Garbage garbage;
+    bool crowded = false;
+    {
+      MutexLock lock(&db_->mutex_);
+      for (Tree* tree : touched_) {
+        db_->NoteGrowth(tree, sequence_);
+        tree->counters.Prune(sequence_);
+        if (tree->active_bytes >= db_->options_.memtable_size) {
+          db_->Rotate(tree, std::make_shared<MemTable>(), &garbage);
+        }
+      }
+      crowded = db_->memtable_bytes_ >= db_->options_.write_buffer_budget / 2;
+    }
+    touched_.clear();
+    return crowded ? db_->FlushDuringReplay(state_) : Status();
+  }
+
+  DBImpl* const db_;
+  ManifestState* const state_;
+  const SequenceNumber structural_through_;
+  SequenceNumber sequence_ = 0;
+  bool applied_ = false;
+  uint64_t units_ = 0;
+  std::vector<Tree*> touched_;
+};
+
+Status DBImpl::CheckLiveFiles(const ManifestState& state) {
+  std::set<uint64_t> seen;
+  for (const auto& [id, tree] : state.trees) {
+    for (const std::vector<FileMetadata>& level : tree.levels) {
+      for (const FileMetadata& file : level) {
+        if (!seen.insert(file.file).second) continue;
+        const std::string path = SstFileName(directory_, file.file);
+        const Result<uint64_t> size = fs_->FileSize(path);
+        if (size.status().IsNotFound()) {
+          return Status::Corruption(path + ": the manifest names this file, but there is none");
+        }
+        RETURN_IF_ERROR(size.status());
+        if (*size != file.file_size) {
+          return Status::Corruption(path + ": offset " + std::to_string(*size) +
+                                    ": the file ends here, but the manifest says " +
+                                    std::to_string(file.file_size) + " bytes");
+        }
+      }
+    }
+  }
+  return {};
+}
+
+void DBImpl::BuildTrees(const ManifestState& state) {
+  std::map<uint64_t, std::shared_ptr<FileHold>> holds;  // of files, which may have several slices
+  MutexLock lock(&mutex_);
+  for (const auto& [id, tree] : state.trees) {
+    Version::Levels levels;
+    for (size_t level = 0; level < levels.size(); ++level) {
+      for (const FileMetadata& file : tree.levels[level]) {
+        std::shared_ptr<FileHold>& hold = holds[file.file];
+        if (hold == nullptr) hold = HoldFile(file.file);
+        levels[level].push_back(MakeFileRef(file, hold));
+      }
+    }
+    std::reverse(levels[0].begin(), levels[0].end());  // the manifest has the oldest first
+    AddTree(MakeTree(id, 0, tree.counters, std::make_shared<const Version>(std::move(levels)),
+                     tree.flushed_through));
+  }
+}
+
+Result<LogRecovery> DBImpl::ReplayInto(ManifestState* state,
+                                       const std::vector<std::string>& names) {
+  LogRecoveryInput input;
+  input.fs = fs_;
+  input.directory = directory_;
+  input.segments.assign(state->logs.begin(), state->logs.end());
+  for (const std::string& name : names) {
+    uint64_t number = 0;
+    const bool segment = ParseFileName(name, &number) == FileKind::kWal;
+    if (segment && !state->logs.contains(number)) input.unnamed.push_back(number);
+  }
+  input.start = state->log_start;
+  input.mark = std::max(state->wal_synced_through, state->clean_stop);
+  for (const auto& [id, tree] : state->trees) {
+    input.mark = std::max(input.mark, tree.flushed_through);
+  }
+  const auto progress = [this](uint64_t done, uint64_t total) {
+    if (options_.listener != nullptr) options_.listener->OnReplayProgress(done, total);
+  };
+  ReplayApplier applier(this, state);
+  AcquireWriter();
+  Result<LogRecovery> log = ReplayLog(
+      input,
+      [&applier](SequenceNumber sequence, uint32_t operations, std::string_view unit) {
+        return applier.Replay(sequence, operations, unit);
+      },
+      progress);
+  if (log.ok()) {
+    writer_mutex_.AssertHeld();
+    last_sequence_ = log->end.last_sequence;
+    visible_.store(last_sequence_, std::memory_order_release);
+  }
+  ReleaseWriter();
+  MutexLock lock(&mutex_);
+  stats_.replayed_units = applier.units();
+  if (log.ok()) stats_.replayed_bytes = log->bytes_read;
+  return log;
+}
+
+Status DBImpl::FlushDuringReplay(ManifestState* state) {
+  FlushPlan plan;
+  {
+    Garbage garbage;
+    MutexLock lock(&mutex_);
+    RotateAll(&garbage);
+    for (const TreeId id : frozen_trees_) AddToPlan(trees_.at(id), /*whole=*/true, &plan);
+  }
+  Result<std::vector<FileMetadata>> files = WritePlan(plan);
+  RETURN_IF_ERROR(files.status());
+  MutexLock manifest(&manifest_mutex_);
+  Result<NewVersions> versions = MakeVersions(plan, *files);
+  RETURN_IF_ERROR(versions.status());
+  RETURN_IF_ERROR(state->Apply(DescribeFlush(plan, *files)));
+  InstallFlush(plan, *versions);
+  return {};
+}
+
+Status DBImpl::SyncRecoveredLogs(const std::set<uint64_t>& logs) {
+  for (const uint64_t number : logs) {
+    const Result<std::unique_ptr<WritableFile>> file =
+        fs_->OpenForWrite(WalFileName(directory_, number));
+    RETURN_IF_ERROR(file.status());
+    RETURN_IF_ERROR((*file)->Sync());
+  }
+  return logs.empty() ? Status() : fs_->SyncDirectory(directory_);
+}
+
+Status DBImpl::Recover(ManifestRecovery recovered, const std::vector<std::string>& names) {
+  ManifestState state = std::move(recovered.state);
+  if (recovered.tail_cut) {
+    Log(LogLevel::kWarning, "the manifest's tail was cut: " + recovered.tail_description);
+  }
+  RETURN_IF_ERROR(CheckLiveFiles(state));
+  // Above every number in the directory: what is left over there must not be taken for new.
+  uint64_t next_file = std::max(state.next_file_number, recovered.number + 1);
+  for (const std::string& name : names) {
+    uint64_t number = 0;
+    static_cast<void>(ParseFileName(name, &number));
+    next_file = std::max(next_file, number + 1);
+  }
+  next_file_number_.store(next_file);
+  {
+    MutexLock lock(&mutex_);
+    next_tree_id_ = state.next_tree_id;
+  }
+  BuildTrees(state);
+  Result<LogRecovery> log = ReplayInto(&state, names);
+  RETURN_IF_ERROR(log.status());
+  if (log->tail_cut) {
+    Log(LogLevel::kWarning, "the log's tail was cut: " + log->tail_description);
+  }
+  for (const uint64_t dead : log->dead_segments) state.logs.erase(dead);
+  RETURN_IF_ERROR(SyncRecoveredLogs(state.logs));
+  state.wal_synced_through = log->end.last_sequence;
+  state.structural_through = log->end.last_sequence;
+  state.clean_stop = 0;
+  RETURN_IF_ERROR(BeginService(std::move(state), NewFileNumber(), log->end));
+  return RemoveOrphans(names);
+}
+
+}  // namespace lsm

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include <algorithm>
+#include <string>
+
+#include "lsm/db/db_impl.h"
+
+namespace lsm {
+
+void DBImpl::CountTree(const Tree& tree, bool add) {
+  const size_t tables = tree.memtables();
+  const size_t files = tree.state->version->files(0).size();
+  // Most trees have one table and no file in L0; they are not counted.
+  const auto count = [add](std::multiset<size_t>* counts, size_t value, size_t common) {
+    if (value <= common) return;
+    if (add) {
+      counts->insert(value);
+    } else {
+      counts->erase(counts->find(value));
+    }
+  };
+  count(&memtable_counts_, tables, 1);
+  count(&l0_counts_, files, 0);
+}
+
+bool DBImpl::UpdateStall() {
+  StallInput input;
+  input.memtable_bytes = memtable_bytes_;
+  input.max_memtables = memtable_counts_.empty() ? 1 : *memtable_counts_.rbegin();
+  input.max_l0_files = l0_counts_.empty() ? 0 : *l0_counts_.rbegin();
+  input.log_failed = rescue_wanted_.load();
+  input.flush_failed = !flush_error_.ok();
+  input.merge_failed = !merge_error_.ok();
+  input.disk_full = flush_error_.IsNoSpace() || merge_error_.IsNoSpace();
+  const WriteStall before = stall_;
+  stall_ = ComputeStall(options_, input);
+  if (stall_.state != before.state) {
+    if (stall_.state == WriteStall::State::kStop) ++stats_.stall_stops;
+    if (stall_.state == WriteStall::State::kSlowdown) ++stats_.stall_slowdowns;
+  }
+  stopped_.store(stall_.state == WriteStall::State::kStop, std::memory_order_release);
+  if (!IsRelief(before, stall_)) return false;
+  changed_.SignalAll();
+  return true;
+}
+
+WriteStall DBImpl::CurrentStall() const {
+  MutexLock lock(&mutex_);
+  return stall_;
+}
+
+Status DBImpl::BackgroundError() const {
+  MutexLock lock(&mutex_);
+  if (stall_.reason != WriteStall::Reason::kBackgroundError &&
+      stall_.reason != WriteStall::Reason::kDiskFull) {
+    return {};
+  }
+  if (Status log = wal_.failure(); !log.ok()) return log;
+  return flush_error_.ok() ? merge_error_ : flush_error_;
+}
+
+DbStats DBImpl::Stats() const {
+  const WalManager::Figures log = wal_.figures();
+  MutexLock lock(&mutex_);
+  DbStats stats = stats_;
+  stats.memtable_bytes = memtable_bytes_;
+  stats.immutable_memtables = frozen_tables_;
+  stats.trees = trees_.size() - dropped_.size();
+  std::set<uint64_t> files;
+  for (const auto& [id, tree] : trees_) {
+    for (int level = 0; level < kMaxLevels; ++level) {
+      for (const FileRef& file : tree->state->version->files(level)) {
+        if (files.insert(file->file).second) stats.sst_bytes += file->file_size;
+      }
+    }
+  }
+  stats.sst_files = files.size();
+  stats.l0_files_max = l0_counts_.empty() ? 0 : *l0_counts_.rbegin();
+  stats.wal_segments = log.segments;
+  stats.wal_bytes_written = log.bytes_written;
+  stats.wal_groups = log.groups;
+  stats.wal_syncs = log.syncs;
+  stats.block_cache_hits = block_cache_.hits();
+  stats.block_cache_misses = block_cache_.misses();
+  stats.block_cache_bytes = block_cache_.usage_bytes();
+  stats.filter_useful = filter_useful_.load(std::memory_order_relaxed);
+  return stats;
+}
+
+void DBImpl::DescribeTree(TreeId tree, const std::function<void(std::string_view line)>& line) {
+  std::shared_ptr<const TreeState> state;
+  {
+    MutexLock lock(&mutex_);
+    const auto found = trees_.find(tree);
+    if (found == trees_.end() || found->second->dropped != 0) return line("no such tree");
+    state = found->second->state;
+  }
+  const auto describe_table = [&line](const std::string& name, const MemTable& table) {
+    line(name + ": keys=" + std::to_string(table.keys()) +
+         " records=" + std::to_string(table.records()) +
+         " bytes=" + std::to_string(table.ApproximateMemoryUsage()));
+  };
+  describe_table("memtable", *state->active);
+  for (const auto& frozen : state->frozen) describe_table("immutable", *frozen->table);
+  for (int level = 0; level < kMaxLevels; ++level) {
+    const std::vector<FileRef>& files = state->version->files(level);
+    if (files.empty()) continue;
+    line("level " + std::to_string(level) + ": files=" + std::to_string(files.size()));
+    for (const FileRef& file : files) {
+      line("  " + std::to_string(file->file) + ".sst entries=" + std::to_string(file->entries) +
+           " tombstones=" + std::to_string(file->tombstones) +
+           " bytes=" + std::to_string(file->file_size));
+    }
+  }
+}
+
+}  // namespace lsm

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "lsm/iter/level_iterator.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+namespace lsm {
+
+LevelIterator::LevelIterator(std::vector<FileRef> files, TableCache* tables, bool fill_cache)
+    : files_(std::move(files)), tables_(tables), fill_cache_(fill_cache), index_(files_.size()) {}
+
+Status LevelIterator::status() const {
+  if (!open_error_.ok()) return open_error_;
+  return iterator_ != nullptr ? iterator_->status() : Status();
+}
+
+void LevelIterator::Close() {
+  iterator_.reset();
+  reader_.reset();
+  index_ = files_.size();
+}
+
+void LevelIterator::OpenFile(size_t index) {
+  if (index == index_ && iterator_ != nullptr) return;
+  Close();
+  if (index >= files_.size() || !open_error_.ok()) return;
+  Result<std::shared_ptr<const TableReader>> reader =
+      tables_->Find(files_[index]->file, files_[index]->slice_tree);
+  if (!reader.ok()) {
+    open_error_ = reader.status();
+    return;
+  }
+  index_ = index;
+  reader_ = std::move(reader).value();
+  iterator_ = reader_->NewIterator(fill_cache_);
+}
+
+void LevelIterator::SkipForward() {
+  while (iterator_ != nullptr && !iterator_->Valid() && iterator_->status().ok()) {
+    OpenFile(index_ + 1);
+    if (iterator_ != nullptr) iterator_->SeekToFirst();
+  }
+}
+
+void LevelIterator::SkipBackward() {
+  while (iterator_ != nullptr && !iterator_->Valid() && iterator_->status().ok()) {
+    if (index_ == 0) return Close();
+    OpenFile(index_ - 1);
+    if (iterator_ != nullptr) iterator_->SeekToLast();
+  }
+}
+
+void LevelIterator::SeekToFirst() {
+  OpenFile(0);
+  if (iterator_ != nullptr) iterator_->SeekToFirst();
+  SkipForward();
+}
+
+void LevelIterator::SeekToLast() {
+  if (files_.empty()) return;
+  OpenFile(files_.size() - 1);
+  if (iterator_ != nullptr) iterator_->SeekToLast();
+  SkipBackward();
+}
+
+void LevelIterator::Seek(std::string_view user_key, SequenceNumber sequence) {
+  const auto file = std::partition_point(
+      files_.begin(), files_.end(), [&](const FileRef& f) { return f->largest_key < user_key; });
+  OpenFile(static_cast<size_t>(file - files_.begin()));
+  if (iterator_ != nullptr) iterator_->Seek(user_key, sequence);
+  SkipForward();
+}
+
+void LevelIterator::SeekBefore(std::string_view user_key) {
+  const auto file = std::partition_point(
+      files_.begin(), files_.end(), [&](const FileRef& f) { return f->smallest_key < user_key; });
+  if (file == files_.begin()) return Close();
+  OpenFile(static_cast<size_t>(file - files_.begin()) - 1);
+  if (iterator_ != nullptr) iterator_->SeekBefore(user_key);
+  SkipBackward();
+}
+
+void LevelIterator::Next() {
+  assert(Valid());
+  iterator_->Next();
+  SkipForward();
+}
+
+void LevelIterator::Prev() {
+  assert(Valid());
+  iterator_->Prev();
+  SkipBackward();
+}
+
+}  // namespace lsm

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// LevelIterator walks the files of one level below L0, which are in key order and do not overlap,
+// as one sequence. A file is opened when the walk reaches it, and let go when it leaves it.
+//
+// Thread safety: none.
+
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "lsm/format/internal_iterator.h"
+#include "lsm/sst/table_cache.h"
+#include "lsm/version/version.h"
+
+namespace lsm {
+
+class LevelIterator final : public InternalIterator {
+ public:
+  // `tables` must outlive the iterator.
+  LevelIterator(std::vector<FileRef> files, TableCache* tables, bool fill_cache);
+
+  bool Valid() const override { return iterator_ != nullptr && iterator_->Valid(); }
+  Status status() const override;
+
+  void SeekToFirst() override;
+  void SeekToLast() override;
+  void Seek(std::string_view user_key, SequenceNumber sequence) override;
+  void SeekBefore(std::string_view user_key) override;
+  void Next() override;
+  void Prev() override;
+
+  std::string_view user_key() const override { return iterator_->user_key(); }
+  SequenceNumber sequence() const override { return iterator_->sequence(); }
+  RecordType type() const override { return iterator_->type(); }
+  std::string_view value() const override { return iterator_->value(); }
+
+ private:
+  // Opens files_[index]; with an index past either end there is no file.
+  void OpenFile(size_t index);
+  void Close();
+  // While the open file has no record: on to the first (last) record of the next (previous) one.
+  void SkipForward();
+  void SkipBackward();
+
+  const std::vector<FileRef> files_;
+  TableCache* const tables_;
+  const bool fill_cache_;
+  size_t index_;  // of the open file; files_.size() if there is none
+  std::shared_ptr<const TableReader> reader_;
+  std::unique_ptr<InternalIterator> iterator_;
+  Status open_error_;
+};
+
+}  // namespace lsm

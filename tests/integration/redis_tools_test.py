@@ -1,0 +1,168 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""usage: redis_tools_test.py SERVER [REQUESTS [PIPED]]
+
+What redis-tools does against a server: redis-benchmark plain and pipelined, redis-cli typed at a
+terminal, --scan, --stat, --pipe with PIPED SETs, and -3. Prints what the benchmark measured.
+"""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def fail(text):
+    raise SystemExit(f"FAILED: {text}")
+
+
+class Server:
+    def __init__(self, binary):
+        self.directory = tempfile.mkdtemp(prefix="varve-tools.")
+        self.port = free_port()
+        self.log = open(os.path.join(self.directory, "log"), "w+")
+        data = os.path.join(self.directory, "data")
+        os.mkdir(data)
+        self.process = subprocess.Popen(
+            [binary, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", data],
+            stdout=self.log, stderr=subprocess.STDOUT)
+        for _ in range(200):
+            if self.cli("ping").stdout.strip() == "PONG":
+                return
+            time.sleep(0.05)
+        fail("the server did not start")
+
+    def cli(self, *arguments, **options):
+        return subprocess.run(["redis-cli", "-p", str(self.port), *arguments],
+                              capture_output=True, text=True, timeout=300, **options)
+
+    def stop(self):
+        self.process.terminate()
+        status = self.process.wait(timeout=60)
+        shutil.rmtree(self.directory)
+        if status != 0:
+            fail(f"the server exited with {status}")
+
+
+def benchmark(server, requests, pipeline):
+    command = ["redis-benchmark", "-p", str(server.port), "-q", "-n", str(requests), "-r",
+               "1000000", "-t", "ping,set,get,incr,mset", "-P", str(pipeline)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    text = done.stdout.replace("\r", "\n")
+    if done.returncode != 0 or "ERR" in text or "rror" in text + done.stderr or done.stderr:
+        fail(f"redis-benchmark -P {pipeline}: {text} {done.stderr}")
+    rates = re.findall(r"^(\S.*?): ([\d.]+) requests per second", text, re.M)
+    if len(rates) != 6:
+        fail(f"redis-benchmark measured {len(rates)} of 6 tests: {text}")
+    print(f"redis-benchmark -P {pipeline}: " + ", ".join(f"{n} {float(r):.0f}/s" for n, r in rates))
+
+
+def pipe(server, count):
+    server.cli("flushall")
+    with tempfile.TemporaryFile() as commands:
+        for i in range(count):
+            key, value = b"pipe:%d" % i, b"value-%d" % i
+            commands.write(b"*3\r\n$3\r\nSET\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n"
+                           % (len(key), key, len(value), value))
+        commands.seek(0)
+        done = subprocess.run(["redis-cli", "-p", str(server.port), "--pipe"], stdin=commands,
+                              capture_output=True, text=True, timeout=300)
+    if f"errors: 0, replies: {count}" not in done.stdout:
+        fail(f"--pipe: {done.stdout} {done.stderr}")
+    if server.cli("dbsize").stdout.strip() != str(count):
+        fail("DBSIZE after --pipe")
+
+
+def scan(server, count):
+    keys = server.cli("--scan", "--pattern", "pipe:*").stdout.split()
+    if len(keys) != count or len(set(keys)) != count:
+        fail(f"--scan returned {len(keys)} keys, {len(set(keys))} different ones")
+
+
+def stat(server):
+    process = subprocess.Popen(["redis-cli", "-p", str(server.port), "--stat", "-i", "0.1"],
+                               stdout=subprocess.PIPE, text=True)
+    lines = [process.stdout.readline() for _ in range(5)]
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    if "keys" not in lines[1] or not re.match(r"\d+\s+\S+\s+\d+\s+\d+\s+\d+", lines[3]):
+        fail(f"--stat: {lines}")
+
+
+def resp3(server):
+    reply = server.cli("-3", "hello").stdout
+    if "proto 3" not in reply:
+        fail(f"-3: {reply}")
+    if server.cli("-3", "config", "get", "databases").stdout.split() != ["databases", "16"]:
+        fail("-3 config get")
+
+
+def interactive(server):
+    """A person types; hints come from COMMAND DOCS."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 200, 0, 0))
+        os.environ["TERM"] = "xterm"
+        os.environ["REDISCLI_HISTFILE"] = "/dev/null"
+        os.execvp("redis-cli", ["redis-cli", "-p", str(server.port)])
+    seen = b""
+
+    def until(text):
+        nonlocal seen
+        deadline = time.time() + 20
+        while text not in seen:
+            if time.time() > deadline:
+                fail(f"at the terminal, {text} did not appear: {seen}")
+            if select.select([terminal], [], [], 0.2)[0]:
+                seen += os.read(terminal, 65536)
+        seen = seen[seen.index(text) + len(text):]
+
+    until(b"> ")
+    os.write(terminal, b"set typed \"by hand\"\r")
+    until(b"OK")
+    until(b"> ")
+    os.write(terminal, b"get typed\r")
+    until(b"\"by hand\"")
+    until(b"> ")
+    os.write(terminal, b"incr typed\r")
+    until(b"(error) ERR value is not an integer or out of range")
+    os.write(terminal, b"quit\r")
+    os.waitpid(pid, 0)
+    os.close(terminal)
+
+
+def main():
+    binary = sys.argv[1]
+    requests = int(sys.argv[2]) if len(sys.argv) > 2 else 200000
+    piped = int(sys.argv[3]) if len(sys.argv) > 3 else 1000000
+    server = Server(binary)
+    try:
+        interactive(server)
+        resp3(server)
+        stat(server)
+        benchmark(server, requests, 1)
+        benchmark(server, requests, 16)
+        pipe(server, piped)
+        scan(server, piped)
+    finally:
+        server.stop()
+    print(f"redis-cli: terminal, -3, --stat, --pipe of {piped} SETs, --scan: fine")
+
+
+main()

@@ -9,10 +9,11 @@
 #include "lsm/db.h"
 #include "lsm/format/log_format.h"
 #include "lsm/random.h"
-#include "tests/crash/history.h"
+#include "tests/crash/unit_maker.h"
 #include "tests/support/manual_clock.h"
 #include "tests/support/manual_executor.h"
 #include "tests/support/mem_file_system.h"
+#include "tests/support/model_db.h"
 
 namespace crash {
 
@@ -207,28 +208,20 @@ class Life {
 
   // What recovery found must be the state after a prefix that holds all that was promised.
   void Verify() {
-    Trees found;
-    std::string fault;
-    if (!ReadTrees(db_.get(), &found, &fault)) {
-      if (!power_->is_off()) Violate(fault);
-      return;
+    auto content = lsm::ReadContent(db_.get());
+    if (!content.ok()) return Expect(content.status(), "reading");
+    const auto prefix = model_.FindPrefix(*content, promised_, model_.units());
+    if (!prefix.ok()) {
+      return Violate(std::to_string(promised_) + " units were promised; " +
+                     std::string(prefix.status().message()));
     }
-    const auto& directory = found[lsm::kDirectoryTree].records;
-    const auto ordinal = directory.find(kOrdinalKey);
-    const uint64_t prefix =
-        ordinal == directory.end() ? 0 : std::strtoull(ordinal->second.c_str(), nullptr, 10);
-    if (prefix > history_.size()) return Violate("more units than were written");
-    if (prefix < promised_) {
-      return Violate("units up to " + std::to_string(promised_) + " were promised, " +
-                     std::to_string(prefix) + " are there");
-    }
-    const std::string difference = Difference(history_.StateAfter(prefix), found);
-    if (!difference.empty()) {
-      return Violate("after unit " + std::to_string(prefix) + ": " + difference);
-    }
-    history_.CutTo(prefix);
-    appended_ = prefix;
+    model_.ForgetAfter(prefix->shortest);
+    appended_ = prefix->shortest;
     sequences_.clear();
+    if (random_.OneIn(4)) {
+      const auto view = db_->NewReadView();
+      Expect(model_.CheckReads(view.get(), model_.units()), "reading every way");
+    }
   }
 
   void Live() {
@@ -263,22 +256,23 @@ class Life {
     const std::unique_ptr<lsm::Writer> writer = db_->TryLockWriter();
     if (!writer) return;  // in the middle of something that holds it
     for (uint64_t i = 1 + random_.Uniform(6); i > 0; --i) {
-      const uint64_t before = history_.size();
-      const lsm::WriteBatch unit = history_.NextUnit(db_.get(), &random_);
+      const lsm::WriteBatch unit =
+          MakeUnit(db_.get(), model_.content(), model_.units() + 1, &random_);
       const auto sequence = writer->Commit(unit);
       if (!sequence.ok()) {
-        if (sequence.status().IsBusy()) history_.CutTo(before);
-        if (!sequence.status().IsBusy() && !power_->is_off()) {
+        // Without power nobody knows what became of it: it may be part of what is found.
+        if (power_->is_off())
+          model_.Apply(unit);
+        else if (!sequence.status().IsBusy())
           Violate("commit: " + sequence.status().ToString());
-        }
         break;
       }
-      sequences_.push_back({*sequence, history_.size()});
+      sequences_.push_back({*sequence, model_.Apply(unit)});
       ++result_.units;
     }
     const auto closed = writer->CloseGroup();
     if (closed.ok()) {
-      appended_ = history_.size();
+      appended_ = model_.units();
     } else if (!power_->is_off()) {
       Violate("append: " + closed.status().ToString());
     }
@@ -392,7 +386,7 @@ class Life {
   std::unique_ptr<lsm::ManualExecutor> executor_;
   std::unique_ptr<lsm::DB> db_;
   PowerSwitch* power_ = nullptr;  // of this life
-  History history_;
+  lsm::ModelDb model_;
   std::vector<Numbered> sequences_;  // of this life
   uint64_t appended_ = 0;            // units whose group was appended
   uint64_t synced_ = 0;              // units before a clean close

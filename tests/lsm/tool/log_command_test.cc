@@ -111,10 +111,12 @@ TEST_CASE("a manifest's dump shows each field of each edit, and where they end")
 TEST_CASE("a file that is no segment or no manifest is refused with one line") {
   const TemporaryDirectory directory;
   const std::string segment = MakeSegment(directory.path());
-  for (const auto& [command, path] : std::vector<std::pair<std::string, std::string>>{
+  using Case = std::pair<std::string, std::string>;
+  for (const Case& wrong : std::vector<Case>{
            {"manifest", segment}, {"wal", VARVE_TOOL}, {"wal", directory.path() + "/absent"}}) {
+    const std::string& path = wrong.second;
     CAPTURE(path);
-    const Finished run = Tool({command, "dump", path});
+    const Finished run = Tool({wrong.first, "dump", path});
     CHECK(run.status == 1);
     CHECK(run.output == "");
     CHECK(run.error.find("varve-tool: ") == 0);

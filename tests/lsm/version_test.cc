@@ -97,12 +97,10 @@ TEST_CASE("an edit that a version cannot take is corruption") {
   CHECK(Version::Apply(*version, {{0, 0, 9}}, {}).status().IsCorruption());
   CHECK(Version::Apply(*version, {{0, 1, 1}}, {}).status().IsCorruption());
   CHECK(Version::Apply(*version, {}, {{3, File(1, "a", "b")}}).status().IsCorruption());
-  using Range = std::pair<std::string, std::string>;
-  for (const Range& range :
-       std::vector<Range>{{"f", "g"}, {"b", "c"}, {"m", "n"}, {"", "zz"}, {"r", "s"}}) {
-    CAPTURE(range.first);
-    const FileRef file = File(9, range.first, range.second);
-    CHECK(Version::Apply(*version, {}, {{1, file}}).status().IsCorruption());
+  for (const auto& [smallest, largest] : std::vector<std::pair<std::string, std::string>>{
+           {"f", "g"}, {"b", "c"}, {"m", "n"}, {"", "zz"}, {"r", "s"}}) {
+    CAPTURE(smallest);
+    CHECK(Version::Apply(*version, {}, {{1, File(9, smallest, largest)}}).status().IsCorruption());
   }
   CHECK(Version::Apply(*version, {}, {{1, File(9, "g", "m")}}).ok());
 }

@@ -303,9 +303,3 @@ Status MapDb::SyncWal() {
 }
 
 }  // namespace lsm
-
-// Gives way to the engine's own, which is not linked where MapDb stands in for it.
-namespace lsm {
-[[gnu::weak]] std::string_view ToString(WriteStall::State) { return "none"; }
-[[gnu::weak]] std::string_view ToString(WriteStall::Reason) { return "none"; }
-}  // namespace lsm

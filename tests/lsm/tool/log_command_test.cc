@@ -111,12 +111,10 @@ TEST_CASE("a manifest's dump shows each field of each edit, and where they end")
 TEST_CASE("a file that is no segment or no manifest is refused with one line") {
   const TemporaryDirectory directory;
   const std::string segment = MakeSegment(directory.path());
-  using Case = std::pair<std::string, std::string>;
-  for (const Case& wrong : std::vector<Case>{
+  for (const auto& [command, path] : std::vector<std::pair<std::string, std::string>>{
            {"manifest", segment}, {"wal", VARVE_TOOL}, {"wal", directory.path() + "/absent"}}) {
-    const std::string& path = wrong.second;
     CAPTURE(path);
-    const Finished run = Tool({wrong.first, "dump", path});
+    const Finished run = Tool({command, "dump", path});
     CHECK(run.status == 1);
     CHECK(run.output == "");
     CHECK(run.error.find("varve-tool: ") == 0);

@@ -26,7 +26,9 @@ struct DBImpl::MergePlan {
 bool DBImpl::MergeWanted(const Tree& tree) const {
   if (tree.dropped != 0) return false;
   const size_t l0_files = tree.state->version->files(0).size();
-  return tree.compact || l0_files >= static_cast<size_t>(std::max(options_.l0_merge_trigger, 1));
+  // Writes never stop for files that no merge would come for.
+  const int trigger = std::min(options_.l0_merge_trigger, options_.l0_slowdown_trigger);
+  return tree.compact || l0_files >= static_cast<size_t>(std::max(trigger, 1));
 }
 
 void DBImpl::QueueMerge(const Tree& tree) {

@@ -134,7 +134,10 @@ Status DBImpl::CreateNew(const std::vector<std::string>& names) {
   state.trees[kDirectoryTree] = {};
   state.next_file_number = kFirstManifest + 1;
   next_file_number_.store(state.next_file_number);
-  next_tree_id_ = state.next_tree_id;
+  {
+    MutexLock lock(&mutex_);
+    next_tree_id_ = state.next_tree_id;
+  }
   BuildTrees(state);
   RETURN_IF_ERROR(BeginService(std::move(state), kFirstManifest, {}));
   return RemoveOrphans(names);

@@ -162,8 +162,7 @@ class History {
     REQUIRE_MESSAGE(opened.ok(), opened.ToString());
     const Result<DbContent> content = ReadContent(db_.db());
     REQUIRE_MESSAGE(content.ok(), content.status().ToString());
-    const Result<ModelDb::Prefix> prefix =
-        model_.FindPrefix(*content, promised, model_.units());
+    const Result<ModelDb::Prefix> prefix = model_.FindPrefix(*content, promised, model_.units());
     REQUIRE_MESSAGE(prefix.ok(), prefix.status().ToString());
     // Units that changed nothing make several prefixes equal; the sequence tells which it is.
     const size_t units = UnitAt(db_->visible_sequence());

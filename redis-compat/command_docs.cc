@@ -11,6 +11,7 @@ constexpr std::string_view kDepends = "Depends on the subcommand";
 
 constexpr std::string_view kMultiShard = "request_policy:multi_shard response_policy:agg_sum";
 constexpr std::string_view kAllShards = "request_policy:all_shards response_policy:all_succeeded";
+constexpr std::string_view kAllNodes = "request_policy:all_nodes response_policy:all_succeeded";
 constexpr std::string_view kVaries = "nondeterministic_output";
 constexpr std::string_view kVariesInOrder = "nondeterministic_output_order";
 
@@ -115,9 +116,9 @@ constexpr CommandDoc kDocs[] = {
      "[ID=client-id:integer@6.2.0...]",
      kVaries},
     {"client|setinfo", "7.2.0", "Tells which library the client uses.", kConstant,
-     "attr(lib-name=libname:string|lib-ver=libver:string)", kAllShards},
+     "attr(lib-name=libname:string|lib-ver=libver:string)", kAllNodes},
     {"client|setname", "2.6.9", "Names the connection.", kConstant, "connection-name:string",
-     kAllShards},
+     kAllNodes},
     {"echo", "1.0.0", "Answers what it was sent.", kConstant, "message:string"},
     {"hello", "6.0.0", "Greets the server, chooses the protocol's version and authenticates.",
      kConstant,
@@ -152,13 +153,11 @@ constexpr CommandDoc kDocs[] = {
     {"config|get", "2.0.0", "Answers the directives that match patterns, with their values.",
      "O(N) in the number of directives", "parameter:string..."},
     {"config|help", "5.0.0", "Says what the subcommands do.", kConstant},
-    {"config|resetstat", "2.0.0", "Sets the counters of INFO to zero.", kConstant, "",
-     "request_policy:all_nodes response_policy:all_succeeded"},
+    {"config|resetstat", "2.0.0", "Sets the counters of INFO to zero.", kConstant, "", kAllNodes},
     {"config|rewrite", "2.8.0", "Is there to answer that files are not rewritten yet.", kConstant,
-     "", "request_policy:all_nodes response_policy:all_succeeded"},
+     "", kAllNodes},
     {"config|set", "2.0.0", "Changes directives, all or none.", "O(N) in the number of directives",
-     "data{parameter:string value:string}...",
-     "request_policy:all_nodes response_policy:all_succeeded"},
+     "data{parameter:string value:string}...", kAllNodes},
     {"debug", "1.0.0", "Helps with looking for faults and with tests.", kDepends, "", "", "", "",
      true},
     {"info", "1.0.0", "Answers figures about the server, by section.", kConstant,

@@ -19,10 +19,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "lsm/db.h"
@@ -82,6 +84,14 @@ class Instance {
   // Refuses new work, syncs and closes the database. The last call.
   lsm::Status Shutdown();
 
+  // How the database is opened again.
+  using Opener = std::function<lsm::Result<std::unique_ptr<lsm::DB>>()>;
+  void set_opener(Opener opener) { opener_ = std::move(opener); }
+  // Closes the database and opens it again, within a tick: whatever was acknowledged comes back
+  // from disk. What the current command read before is dead. If it cannot be opened, the server
+  // stops. REQUIRES: there is an opener
+  lsm::Status Reload();
+
   // For commands.
   lsm::DB& db() { return *db_; }
   Config& config() { return *config_; }
@@ -123,6 +133,7 @@ class Instance {
 
   Instance(Config* config, Host* host, lsm::Clock* clock, lsm::Listener* listener);
   lsm::Status Start(std::unique_ptr<lsm::DB> db);
+  lsm::Status Reopen();
   bool Refuses(const Session::Peer& peer, std::string* refusal) const;
   // The units of the open group are gone: what depends on them is put right.
   void OnGroupLost(const lsm::Status& reason);
@@ -137,6 +148,7 @@ class Instance {
   // Null after the instance is gone, for tasks that were posted before; touched by the loop only.
   std::shared_ptr<Instance*> self_;
   std::unique_ptr<EngineListener> listener_;
+  Opener opener_;
   std::unique_ptr<lsm::DB> db_;
   std::unique_ptr<ServerTime> time_;
   std::unique_ptr<Databases> databases_;

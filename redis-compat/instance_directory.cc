@@ -33,7 +33,8 @@ lsm::Result<std::unique_ptr<Instance>> Instance::Open(Config* config, Host* host
   lsm::Options options = EngineOptions(config->settings(), engine);
   options.listener = instance->listener_.get();
   const std::string directory = config->settings().dir + "/" + std::string(kDataDirectory);
-  auto db = lsm::DB::Open(options, directory);
+  instance->set_opener([options, directory] { return lsm::DB::Open(options, directory); });
+  auto db = instance->opener_();
   if (!db.ok()) return db.status();
   RETURN_IF_ERROR(instance->Start(std::move(*db)));
   return instance;

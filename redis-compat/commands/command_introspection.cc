@@ -55,7 +55,7 @@ void ReplyTips(resp::ReplyWriter* reply, const CommandSpec& spec) {
     tips.push_back(text.substr(0, end));
     text.remove_prefix(std::min(end + 1, text.size()));
   }
-  reply->Array(tips.size());
+  reply->Set(tips.size());
   for (const std::string_view tip : tips) reply->Bulk(tip);
 }
 
@@ -67,11 +67,11 @@ std::string_view KeySpecNotes(const CommandSpec& spec) {
 
 void ReplyKeySpecs(resp::ReplyWriter* reply, const CommandSpec& spec) {
   if (spec.keys.first == 0) {
-    reply->Array(0);
+    reply->Set(0);
     return;
   }
   const std::string_view notes = KeySpecNotes(spec);
-  reply->Array(1);
+  reply->Set(1);
   reply->Map(notes.empty() ? 3 : 4);
   if (!notes.empty()) {
     reply->Bulk("notes");
@@ -114,7 +114,7 @@ void ReplyInfo(resp::ReplyWriter* reply, const CommandSpec& spec) {
   ReplyTips(reply, spec);
   ReplyKeySpecs(reply, spec);
   const std::vector<const CommandSpec*> subcommands = SubcommandsOf(spec);
-  reply->Array(subcommands.size());
+  reply->Set(subcommands.size());
   for (const CommandSpec* subcommand : subcommands) ReplyInfo(reply, *subcommand);
 }
 

@@ -98,9 +98,26 @@ lsm::Status Help(CommandContext& context) {
   ReplyHelp(&context.reply, "DEBUG",
             {"DIGEST", "Answer a digest of all data, the same for equal data in any order.",
              "DIGEST-VALUE <key> [<key> ...]", "Answer a digest of each value.", "OBJECT <key>",
-             "Answer how a value is stored.", "SET-ACTIVE-EXPIRE <0|1>",
-             "Whether expired keys are removed in the background.", "SLEEP <seconds>",
-             "Stop the server for so long. Decimals allowed."});
+             "Answer how a value is stored.", "RELOAD", "Close the database and open it again.",
+             "SET-ACTIVE-EXPIRE <0|1>", "Whether expired keys are removed in the background.",
+             "SLEEP <seconds>", "Stop the server for so long. Decimals allowed."});
+  return {};
+}
+
+// Redis's options say what to do with the snapshot file and the data in memory.
+lsm::Status Reload(CommandContext& context) {
+  for (const std::string_view option : context.args.subspan(2)) {
+    if (EqualsIgnoringCase(option, "nosave")) continue;
+    const bool is_merging =
+        EqualsIgnoringCase(option, "merge") || EqualsIgnoringCase(option, "noflush");
+    context.reply.Error(
+        is_merging ? "ERR DEBUG RELOAD MERGE and NOFLUSH are about snapshot files, which Varve has "
+                     "none of"
+                   : "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.");
+    return {};
+  }
+  RETURN_IF_ERROR(context.instance.Reload());
+  context.reply.Ok();
   return {};
 }
 
@@ -113,9 +130,11 @@ lsm::Status Debug(CommandContext& context) {
   if (EqualsIgnoringCase(name, "digest") && count == 2) return Digest(context);
   if (EqualsIgnoringCase(name, "digest-value")) return DigestValue(context);
   if (EqualsIgnoringCase(name, "object") && count == 3) return Object(context);
+  if (EqualsIgnoringCase(name, "reload")) return Reload(context);
   if (EqualsIgnoringCase(name, "sleep") && count == 3) return Sleep(context);
   if (EqualsIgnoringCase(name, "set-active-expire") && count == 3) {
-    context.instance.config().set_active_expire(atoi(std::string(context.args[2]).c_str()) != 0);
+    const bool enabled = atoi(std::string(context.args[2]).c_str()) != 0;
+    context.instance.config().set_active_expire(enabled);
     context.reply.Ok();
     return {};
   }

@@ -255,7 +255,7 @@ class LogReplay {
       if (!segment.ok()) return segment.status();
       const Result<SegmentReader::Group> group = segment->Read(kFileHeaderSize);
       if (!group.ok()) return group.status();
-      if (group->header_valid && Chains(group->header, recovery_.end)) {
+      if (group->valid && Chains(group->header, recovery_.end)) {
         return Status::Corruption(At(number, kFileHeaderSize) +
                                   "the log goes on here, but the manifest does not name this "
                                   "segment: an edit of the manifest is lost");

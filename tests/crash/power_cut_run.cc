@@ -272,9 +272,9 @@ class Life {
       ++result_.units;
     }
     const auto closed = writer->CloseGroup();
-    if (closed.ok()) {
+    if (closed.ok() && !power_->is_off()) {
       appended_ = model_.units();
-    } else if (!power_->is_off()) {
+    } else if (!closed.ok() && !power_->is_off()) {
       Violate("append: " + closed.status().ToString());
     }
   }

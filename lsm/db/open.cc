@@ -81,8 +81,7 @@ Status DBImpl::MakeDirectory() {
   if (!options_.create_if_missing) {
     return Status::NotFound(directory_ + ": there is no such directory");
   }
-  RETURN_IF_ERROR(fs_->CreateDirectory(directory_));
-  return fs_->SyncDirectory(ParentOf(directory_));
+  return fs_->CreateDirectory(directory_);
 }
 
 Result<std::vector<std::string>> DBImpl::ListDirectory() {
@@ -130,6 +129,8 @@ Status DBImpl::CreateNew(const std::vector<std::string>& names) {
   if (!options_.create_if_missing) {
     return Status::NotFound(directory_ + ": there is no database");
   }
+  // Also if somebody else made the directory: its name may not be on disk yet.
+  RETURN_IF_ERROR(fs_->SyncDirectory(ParentOf(directory_)));
   ManifestState state;
   state.trees[kDirectoryTree] = {};
   state.next_file_number = kFirstManifest + 1;

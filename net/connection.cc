@@ -141,7 +141,7 @@ void Connection::Receive(const char* bytes, size_t count) {
     owner_->Complain(*this, "Closing client that reached max query buffer length");
     return Fail();
   }
-  owner_->Ready(this);
+  if (!paused_) owner_->Ready(this);
 }
 
 void Connection::Flush() {

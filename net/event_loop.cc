@@ -36,6 +36,7 @@ EventLoop::EventLoop(const redis::Config* config, redis::Logger* logger)
   check_ = MakeUvHandle<uv_check_t>(uv_check_init, &loop_, this);
   idle_ = MakeUvHandle<uv_idle_t>(uv_idle_init, &loop_, this);
   cron_ = MakeUvHandle<uv_timer_t>(uv_timer_init, &loop_, this);
+  alarm_timer_ = MakeUvHandle<uv_timer_t>(uv_timer_init, &loop_, this);
   drain_timer_ = MakeUvHandle<uv_timer_t>(uv_timer_init, &loop_, this);
 }
 
@@ -43,6 +44,7 @@ EventLoop::~EventLoop() {
   assert(connections_.empty());
   acceptors_.clear();
   drain_timer_.reset();
+  alarm_timer_.reset();
   cron_.reset();
   idle_.reset();
   check_.reset();
@@ -65,9 +67,11 @@ void EventLoop::Run(redis::Instance* instance) {
   for (const auto& [id, connection] : connections_) instance_->Disconnect(id);
   connections_.clear();
   queue_.clear();
+  alarms_.clear();
   uv_check_stop(check_.get());
   uv_idle_stop(idle_.get());
   uv_timer_stop(cron_.get());
+  uv_timer_stop(alarm_timer_.get());
   uv_timer_stop(drain_timer_.get());
   instance_ = nullptr;
 }
@@ -125,6 +129,12 @@ void EventLoop::Ready(Connection* connection) {
 
 void EventLoop::Wake(redis::ClientId client) {
   if (Connection* connection = Find(client)) Ready(connection);
+}
+
+void EventLoop::WakeAfter(redis::ClientId client, int64_t delay_micros) {
+  const auto delay_ms = static_cast<uint64_t>(std::max<int64_t>(0, delay_micros) / 1000) + 1;
+  const auto alarm = alarms_.emplace(uv_now(&loop_) + delay_ms, client);
+  if (alarm == alarms_.begin()) RingAlarms();
 }
 
 void EventLoop::CloseClient(redis::ClientId client, bool discard_output) {
@@ -228,6 +238,19 @@ void EventLoop::Cron() {
     Ready(connection.get());
   }
   instance_->Cron();
+}
+
+void EventLoop::RingAlarms() {
+  const uint64_t now = uv_now(&loop_);
+  while (!alarms_.empty() && alarms_.begin()->first <= now) {
+    Wake(alarms_.begin()->second);
+    alarms_.erase(alarms_.begin());
+  }
+  if (alarms_.empty()) return;
+  uv_timer_start(
+      alarm_timer_.get(),
+      [](uv_timer_t* timer) { static_cast<EventLoop*>(timer->data)->RingAlarms(); },
+      alarms_.begin()->first - now, 0);
 }
 
 // --- Stopping ---

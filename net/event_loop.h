@@ -21,6 +21,7 @@
 #include <uv.h>
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -59,6 +60,7 @@ class EventLoop : public ConnectionOwner {
   // From the loop's thread.
   void Stop();
   void Wake(redis::ClientId client);
+  void WakeAfter(redis::ClientId client, int64_t delay_micros);
   void CloseClient(redis::ClientId client, bool discard_output);
   size_t connection_count() const { return connections_.size(); }
 
@@ -84,6 +86,7 @@ class EventLoop : public ConnectionOwner {
 
   void Cron();
   void StartCron();
+  void RingAlarms();
   void BeginDrain();
   bool Drained() const;
 
@@ -94,12 +97,14 @@ class EventLoop : public ConnectionOwner {
   UvHandle<uv_check_t> check_;
   UvHandle<uv_idle_t> idle_;  // active while the queue is not empty: polling does not wait
   UvHandle<uv_timer_t> cron_;
+  UvHandle<uv_timer_t> alarm_timer_;  // rings for the first of alarms_
   UvHandle<uv_timer_t> drain_timer_;
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
   std::unordered_map<redis::ClientId, std::unique_ptr<Connection>> connections_;
   std::vector<redis::ClientId> queue_;
   std::vector<redis::ClientId> batch_;  // of the running tick; kept for its capacity
   const std::unique_ptr<char[]> read_buffer_;
+  std::multimap<uint64_t, redis::ClientId> alarms_;  // by the loop's milliseconds
   bool stopping_ = false;
   bool draining_ = false;
 };

@@ -114,6 +114,7 @@ int Serve(redis::Config* config, const lsm::Options& engine, redis::Logger* logg
   EventLoop loop(config, logger);
   SignalWatcher signals(loop.uv(), [&](std::string_view name) {
     logger->Log(LogLevel::kWarning, fmt::format("Received {} scheduling shutdown...", name));
+    logger->Log(LogLevel::kWarning, "User requested shutdown...");
     loop.Stop();
   });
   UvHost host(&loop, logger);
@@ -133,7 +134,6 @@ int Serve(redis::Config* config, const lsm::Options& engine, redis::Logger* logg
   loop.Run(instance->get());
   config->set_change_hook({});
 
-  logger->Log(LogLevel::kWarning, "User requested shutdown...");
   const lsm::Status status = (*instance)->Shutdown();
   if (!status.ok()) {
     logger->Log(LogLevel::kWarning, "The database did not close cleanly: " + status.ToString());

@@ -26,6 +26,9 @@ class UvHost : public redis::Host {
 
   void Post(std::function<void()> task) override;
   void Wake(redis::ClientId client) override { loop_->Wake(client); }
+  void WakeAfter(redis::ClientId client, int64_t delay_micros) override {
+    loop_->WakeAfter(client, delay_micros);
+  }
   void CloseClient(redis::ClientId client, bool discard_output) override {
     loop_->CloseClient(client, discard_output);
   }

@@ -92,6 +92,7 @@ void Instance::BeginTick() {
 Instance::RunResult Instance::Run(Session* session) {
   assert(in_tick_);
   if (closed_) return RunResult::kClose;
+  session->ran_ = true;
   if (!session->in_tick_) {
     session->in_tick_ = true;
     tick_sessions_.push_back(session);
@@ -112,11 +113,14 @@ void Instance::EndTick() {
   read_view_.reset();
   in_tick_ = false;
 
-  const auto waits = [this](Session* session) {
+  std::erase_if(tick_sessions_, [this](Session* session) {
+    const uint64_t before = session->releasable_;
     session->in_tick_ = reply_gate_->Release(session);
-    return session->in_tick_;
-  };
-  std::erase_if(tick_sessions_, [&](Session* session) { return !waits(session); });
+    // The network looks at those that ran; who waited since an earlier tick has to be named.
+    const bool ran = std::exchange(session->ran_, false);
+    if (!ran && session->releasable_ != before) host_->Wake(session->id());
+    return !session->in_tick_;
+  });
   if (settings().appendfsync == AppendFsync::kAlways) db_->RequestSync();
 }
 

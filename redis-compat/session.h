@@ -107,6 +107,7 @@ class Session {
   uint64_t consumed_ = 0;       // bytes ever written
   uint64_t releasable_ = 0;     // position up to which bytes may leave
   std::deque<HeldReply> held_;  // oldest first
+  bool ran_ = false;            // in this tick
   bool in_tick_ = false;        // ran, or has held replies: the end of the tick looks at it
   bool paused_ = false;         // waits for Host::Wake
 };

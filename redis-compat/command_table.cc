@@ -213,7 +213,7 @@ consteval bool SubcommandsFollowTheirContainer() {
     const size_t bar = row.name.find('|');
     if (bar == std::string_view::npos) {
       container = row.name;
-    } else if (row.name.substr(0, bar) != container || row.handler == nullptr) {
+    } else if (row.name.substr(0, bar) != container) {
       return false;
     }
   }

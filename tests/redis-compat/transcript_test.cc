@@ -35,16 +35,18 @@ std::vector<std::string> Run(const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("every transcript holds in-process") {
+TEST_CASE("every transcript holds in-process, on a map and on the engine") {
   const std::vector<std::string> files = TranscriptFiles();
   REQUIRE(files.size() >= 3);
-  for (const std::string& file : files) {
-    TestServer server("enable-debug-command yes\n");
-    InProcessTarget target(&server);
-    const auto result =
-        test_support::RunTranscript(test_support::ReadTranscript(file), file, &target);
-    CHECK(result.checks > 0);
-    for (const std::string& failure : result.failures) FAIL_CHECK(failure);
+  for (const auto engine : {TestServer::Engine::kMapDb, TestServer::Engine::kLsm}) {
+    for (const std::string& file : files) {
+      TestServer server("enable-debug-command yes\n", engine);
+      InProcessTarget target(&server);
+      const auto result =
+          test_support::RunTranscript(test_support::ReadTranscript(file), file, &target);
+      CHECK(result.checks > 0);
+      for (const std::string& failure : result.failures) FAIL_CHECK(failure);
+    }
   }
 }
 

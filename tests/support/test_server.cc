@@ -24,16 +24,34 @@ void RequireOk(const lsm::Status& status, const char* what) {
 
 }  // namespace
 
-TestServer::TestServer(std::string_view config) {
+TestServer::TestServer(std::string_view config, Engine engine) : engine_(engine) {
   RequireOk(config_.LoadText(config), "configuration");
   Start();
 }
 
 TestServer::~TestServer() { RequireOk(instance_->Shutdown(), "shutdown"); }
 
+lsm::Result<std::unique_ptr<redis::Instance>> TestServer::OpenInstance() {
+  if (engine_ == Engine::kMapDb) {
+    auto db = std::make_unique<lsm::MapDb>(&disk_);
+    return redis::Instance::Open(&config_, &host_, &clock_, std::move(db));
+  }
+  // The directory that the settings name, in memory.
+  const std::string& directory = config_.settings().dir;
+  for (size_t slash = directory.find('/', 1); slash != std::string::npos;) {
+    RequireOk(files_.CreateDirectory(directory.substr(0, slash)), "directory");
+    slash = directory.find('/', slash + 1);
+  }
+  RequireOk(files_.CreateDirectory(directory), "directory");
+  lsm::Options options;
+  options.file_system = &files_;
+  options.clock = &clock_;
+  options.executor = &executor_;
+  return redis::Instance::Open(&config_, &host_, options);
+}
+
 void TestServer::Start() {
-  auto db = std::make_unique<lsm::MapDb>(&disk_);
-  auto opened = redis::Instance::Open(&config_, &host_, &clock_, std::move(db));
+  lsm::Result<std::unique_ptr<redis::Instance>> opened = OpenInstance();
   RequireOk(opened.status(), "opening");
   instance_ = std::move(*opened);
   disk_.listener = &instance_->engine_listener();
@@ -93,6 +111,7 @@ void TestServer::Write(redis::ClientId client, Connection* connection) {
 }
 
 bool TestServer::Tick() {
+  executor_.RunAll();
   const bool had_tasks = host_.RunTasks();
   for (const redis::ClientId client : std::exchange(host_.woken, {})) {
     const auto found = connections_.find(client);
@@ -118,7 +137,7 @@ bool TestServer::Tick() {
     if (discard) instance_->Disconnect(client);
   }
   for (auto& [client, connection] : connections_) Write(client, &connection);
-  return ran || had_tasks;
+  return ran || had_tasks || executor_.Queued() > 0;
 }
 
 void TestServer::RunUntilIdle() {

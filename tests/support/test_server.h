@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// TestServer is a server without sockets: an Instance on a MapDb, a clock that stands still until
-// it is moved, and clients whose bytes go in and out by hand.
+// TestServer is a server without sockets: an Instance on a MapDb or on the engine with files in
+// memory, a clock that stands still until it is moved, and clients whose bytes go in and out by
+// hand. Background work of the engine runs between ticks.
 //
 // Thread safety: none.
 
@@ -17,15 +18,19 @@
 #include "redis-compat/instance.h"
 #include "tests/support/fake_host.h"
 #include "tests/support/manual_clock.h"
+#include "tests/support/manual_executor.h"
 #include "tests/support/map_db.h"
+#include "tests/support/mem_file_system.h"
 #include "tests/support/transcript.h"
 
 namespace test_support {
 
 class TestServer {
  public:
+  enum class Engine { kMapDb, kLsm };
+
   // `config` is the text of a configuration file.
-  explicit TestServer(std::string_view config = "");
+  explicit TestServer(std::string_view config = "", Engine engine = Engine::kMapDb);
   ~TestServer();
 
   // A new client; the peer is on the loopback interface.
@@ -55,6 +60,7 @@ class TestServer {
 
   redis::Instance& instance() { return *instance_; }
   redis::Config& config() { return config_; }
+  // What MapDb writes to.
   lsm::MapDbDisk& disk() { return disk_; }
   lsm::ManualClock& clock() { return clock_; }
   FakeHost& host() { return host_; }
@@ -67,12 +73,16 @@ class TestServer {
   };
 
   void Start();
+  lsm::Result<std::unique_ptr<redis::Instance>> OpenInstance();
 
   void Write(redis::ClientId client, Connection* connection);
 
   redis::Config config_;
   lsm::ManualClock clock_;
+  const Engine engine_;
   lsm::MapDbDisk disk_;
+  lsm::MemFileSystem files_;
+  lsm::ManualExecutor executor_;
   FakeHost host_;
   std::unique_ptr<redis::Instance> instance_;
   std::map<redis::ClientId, Connection> connections_;

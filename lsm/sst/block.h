@@ -110,6 +110,8 @@ class Block::Iterator {
   bool DecodeRestart(uint32_t i);
   // The last restart point whose offset is below `offset`. REQUIRES: offset > 0
   uint32_t RestartBefore(uint32_t offset) const;
+  // Asks for the memory between a restart point and the next one.
+  void PrefetchInterval(uint32_t i) const;
   bool Corrupt(const char* why);
 
   const Block* block_ = nullptr;

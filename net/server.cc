@@ -107,7 +107,8 @@ void SayReady(const redis::Settings& settings, redis::Logger* logger) {
 }
 
 // Steps 2 to 5.
-int Serve(redis::Config* config, const lsm::Options& engine, redis::Logger* logger) {
+int Serve(redis::Config* config, const lsm::Options& engine, redis::Logger* logger,
+          const std::function<uint64_t()>& allocated_bytes) {
   ReplayLog replay_log(logger);
   lsm::Options options = engine;
   options.listener = &replay_log;
@@ -117,7 +118,7 @@ int Serve(redis::Config* config, const lsm::Options& engine, redis::Logger* logg
     logger->Log(LogLevel::kWarning, "User requested shutdown...");
     loop.Stop();
   });
-  UvHost host(&loop, logger);
+  UvHost host(&loop, logger, allocated_bytes);
   if (!OpenSockets(&loop, config->settings(), logger)) return 1;
 
   auto instance = redis::Instance::Open(config, &host, options);
@@ -145,7 +146,7 @@ int Serve(redis::Config* config, const lsm::Options& engine, redis::Logger* logg
 
 }  // namespace
 
-int RunServer(redis::Config* config) {
+int RunServer(redis::Config* config, const std::function<uint64_t()>& allocated_bytes) {
   const redis::Settings& settings = config->settings();
   auto logger = redis::Logger::Open(
       settings.logfile, redis::ParseLogLevel(settings.loglevel).value_or(LogLevel::kNotice),
@@ -171,7 +172,7 @@ int RunServer(redis::Config* config) {
     pid_file.emplace(settings.pidfile);
     if (!pid_file->written()) log.Log(LogLevel::kWarning, "Can't write " + settings.pidfile);
   }
-  return Serve(config, engine, &log);
+  return Serve(config, engine, &log, allocated_bytes);
 }
 
 }  // namespace net

@@ -11,11 +11,15 @@
 
 #pragma once
 
+#include <cstdint>
+#include <functional>
+
 #include "redis-compat/config.h"
 
 namespace net {
 
-// The process's exit status. What went wrong is in the log.
-int RunServer(redis::Config* config);
+// The process's exit status. What went wrong is in the log. `allocated_bytes` asks the allocator;
+// empty if it cannot be asked.
+int RunServer(redis::Config* config, const std::function<uint64_t()>& allocated_bytes);
 
 }  // namespace net

@@ -8,6 +8,7 @@
 
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <string_view>
@@ -22,7 +23,8 @@ namespace net {
 
 class UvHost : public redis::Host {
  public:
-  UvHost(EventLoop* loop, redis::Logger* logger);
+  // `allocated_bytes` asks the allocator; empty if it cannot be asked.
+  UvHost(EventLoop* loop, redis::Logger* logger, std::function<uint64_t()> allocated_bytes = {});
 
   void Post(std::function<void()> task) override;
   void Wake(redis::ClientId client) override { loop_->Wake(client); }
@@ -34,6 +36,7 @@ class UvHost : public redis::Host {
   }
   void Stop() override { loop_->Stop(); }
   lsm::Status ApplyNetworkConfig() override;
+  uint64_t AllocatedBytes() override { return allocated_bytes_ ? allocated_bytes_() : 0; }
   void Log(lsm::LogLevel level, std::string_view message) override { logger_->Log(level, message); }
 
  private:
@@ -41,6 +44,7 @@ class UvHost : public redis::Host {
 
   EventLoop* const loop_;
   redis::Logger* const logger_;
+  const std::function<uint64_t()> allocated_bytes_;
   UvHandle<uv_async_t> mail_;
   std::mutex mutex_;
   std::vector<std::function<void()>> tasks_;  // guarded by mutex_

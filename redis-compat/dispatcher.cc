@@ -96,6 +96,8 @@ Instance::RunResult Dispatcher::Run(Session* session) {
     session->input_read_ += session->parser_.consumed();
     if (state.authenticated != authenticated) ApplyParserLimits(session);
   }
+  instance_->statistics().input_bytes += session->input_read_;
+  state.input_bytes += session->input_read_;
   session->input_.erase(0, session->input_read_);
   session->input_read_ = 0;
   return result;
@@ -228,6 +230,7 @@ void Dispatcher::FinishReply(Session* session, const CommandSpec* spec, uint64_t
   if (mode != Mode::kOn) session->output_.resize(at);
   if (mode == Mode::kSkipThis) mode = Mode::kOn;
   if (mode == Mode::kSkipNext) mode = Mode::kSkipThis;
+  instance_->statistics().output_bytes += session->output_end() - begin;
   instance_->reply_gate_->Add(session, begin, unit_.reflects());
 }
 

@@ -104,8 +104,7 @@ lsm::Status Shutdown(CommandContext& context) {
     // A shutdown begins and ends between two commands.
     context.reply.Error("ERR No shutdown in progress.");
   } else {
-    // Its reply is the end of the connection.
-    context.instance.host().Log(lsm::LogLevel::kWarning, "User requested shutdown...");
+    // Its reply is the end of the connection; the host says the rest.
     context.session.state().close_after_reply = true;
     context.instance.host().Stop();
   }

@@ -55,9 +55,11 @@ void TestServer::Start() {
   RequireOk(opened.status(), "opening");
   instance_ = std::move(*opened);
   disk_.listener = &instance_->engine_listener();
-  instance_->set_opener([this]() -> lsm::Result<std::unique_ptr<lsm::DB>> {
-    return std::unique_ptr<lsm::DB>(std::make_unique<lsm::MapDb>(&disk_));
-  });
+  if (engine_ == Engine::kMapDb) {
+    instance_->set_opener([this]() -> lsm::Result<std::unique_ptr<lsm::DB>> {
+      return std::unique_ptr<lsm::DB>(std::make_unique<lsm::MapDb>(&disk_));
+    });
+  }
   own_client_ = Connect();
 }
 

@@ -4,13 +4,14 @@
 //   2. Lock it.
 //   3. With CURRENT, recover (recover.cc). Without it, begin anew, unless files of ours say that
 //      there was a database: only what a creation that was cut short leaves is passed over.
-//   4. A new manifest, which begins with the whole state, then a new log segment.
+//   4. A new log segment, then a new manifest, which begins with the whole state.
 
 #include <algorithm>
 #include <utility>
 
 #include "lsm/db/db_impl.h"
 #include "lsm/format/file_names.h"
+#include "lsm/wal/log_reader.h"
 
 namespace lsm {
 namespace {
@@ -49,6 +50,15 @@ Result<bool> IsUnfinishedCreation(FileSystem* fs, const std::string& path, uint6
       DumpManifest(fs, path, [&edits](uint64_t, const VersionEdit&) { ++edits; });
   RETURN_IF_ERROR(end.status());
   return edits <= 1;
+}
+
+// Whether anything was ever written to the log segment.
+Result<bool> HoldsGroups(FileSystem* fs, const std::string& path) {
+  bool any = false;
+  const Result<LogDumpEnd> end =
+      DumpLogSegment(fs, path, [&any](const LogGroupInfo&) { any = true; });
+  RETURN_IF_ERROR(end.status());
+  return any;
 }
 
 }  // namespace
@@ -115,12 +125,17 @@ Status DBImpl::CreateNew(const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     uint64_t number = 0;
     const FileKind kind = ParseFileName(name, &number);
-    bool lost = kind == FileKind::kSst || kind == FileKind::kWal;
+    bool lost = kind == FileKind::kSst;
     if (kind == FileKind::kManifest) {
       const Result<bool> unfinished =
           IsUnfinishedCreation(fs_, ManifestFileName(directory_, number), number);
       RETURN_IF_ERROR(unfinished.status());
       lost = !*unfinished;
+    }
+    if (kind == FileKind::kWal) {
+      const Result<bool> holds_groups = HoldsGroups(fs_, WalFileName(directory_, number));
+      RETURN_IF_ERROR(holds_groups.status());
+      lost = *holds_groups;
     }
     if (lost) {
       return Status::Corruption(directory_ + ": CURRENT is missing, but there is " + name);
@@ -152,14 +167,19 @@ Status DBImpl::BeginService(ManifestState state, uint64_t manifest_number,
     state.next_tree_id = next_tree_id_ + kReservedTreeIds;
     reserved_tree_ids_ = state.next_tree_id;
   }
-  state.next_file_number = next_file_number_.load();
   const std::vector<uint64_t> old_logs(state.logs.begin(), state.logs.end());
+  // The new segment is part of the manifest's first edit: a manifest that has lost edits then names
+  // a segment that is gone, or one behind which the log goes on, and is found out either way.
+  const uint64_t number = NewFileNumber();
+  Result<std::unique_ptr<LogWriter>> segment =
+      LogWriter::Prepare(fs_, directory_, number, options_.wal_segment_size, "");
+  RETURN_IF_ERROR(segment.status());
+  state.logs.insert(number);
+  state.next_file_number = next_file_number_.load();
   {
     MutexLock manifest(&manifest_mutex_);
     RETURN_IF_ERROR(manifest_.Start(manifest_number, std::move(state)));
   }
-  Result<std::shared_ptr<LogWriter>> segment = NextSegment();
-  RETURN_IF_ERROR(segment.status());
   wal_.Start(old_logs, position, std::move(segment).value());
   MutexLock lock(&mutex_);
   opened_ = true;

@@ -141,7 +141,8 @@ Status DBImpl::CheckLiveFiles(const ManifestState& state) {
         const std::string path = SstFileName(directory_, file.file);
         const Result<uint64_t> size = fs_->FileSize(path);
         if (size.status().IsNotFound()) {
-          return Status::Corruption(path + ": the manifest names this file, but there is none");
+          return Status::Corruption(path +
+                                    ": offset 0: the manifest names this file, but there is none");
         }
         RETURN_IF_ERROR(size.status());
         if (*size != file.file_size) {
@@ -245,7 +246,13 @@ Status DBImpl::Recover(ManifestRecovery recovered, const std::vector<std::string
   if (recovered.tail_cut) {
     Log(LogLevel::kWarning, "the manifest's tail was cut: " + recovered.tail_description);
   }
-  RETURN_IF_ERROR(CheckLiveFiles(state));
+  // What is missing may be missing because the manifest's end is.
+  const auto blame = [&recovered](Status status) {
+    if (!recovered.tail_cut || !status.IsCorruption()) return status;
+    return Status::Corruption(std::string(status.message()) +
+                              "; the manifest's tail was cut: " + recovered.tail_description);
+  };
+  RETURN_IF_ERROR(blame(CheckLiveFiles(state)));
   // Above every number in the directory: what is left over there must not be taken for new.
   uint64_t next_file = std::max(state.next_file_number, recovered.number + 1);
   for (const std::string& name : names) {
@@ -260,7 +267,7 @@ Status DBImpl::Recover(ManifestRecovery recovered, const std::vector<std::string
   }
   BuildTrees(state);
   Result<LogRecovery> log = ReplayInto(&state, names);
-  RETURN_IF_ERROR(log.status());
+  RETURN_IF_ERROR(blame(log.status()));
   if (log->tail_cut) {
     Log(LogLevel::kWarning, "the log's tail was cut: " + log->tail_description);
   }

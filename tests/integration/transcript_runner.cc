@@ -81,6 +81,11 @@ class Spawned {
     Start();
   }
   void Restart() {
+    if (kind_ == "redis") {
+      // Whatever a transcript has made of its save points.
+      SocketTarget saver("127.0.0.1", port_, kind_, [] {});
+      if (saver.Exchange("1", "SAVE\r\n") != "+OK\r\n") Die("SAVE");
+    }
     if (const int status = server_->Terminate(); status != 0) {
       Die("the server ended with status " + std::to_string(status));
     }
@@ -90,10 +95,8 @@ class Spawned {
 
  private:
   void Start() {
-    std::vector<std::string> options = {"--enable-debug-command", "yes"};
-    // So that redis-server saves when it is stopped.
-    if (kind_ == "redis") options.insert(options.end(), {"--save", "3600 1"});
-    server_ = std::make_unique<ServerProcess>(binary_, data_, port_, options);
+    server_ = std::make_unique<ServerProcess>(
+        binary_, data_, port_, std::vector<std::string>{"--enable-debug-command", "yes"});
     if (!server_->WaitUntilReady(20'000)) Die("the server does not start");
   }
 

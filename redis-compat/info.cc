@@ -194,7 +194,26 @@ lsm::Status AddCluster(CommandContext& /*context*/, std::string* out) {
   return {};
 }
 
-// Databases without keys are not listed, and averages are over what is listed.
+// The average milliseconds that keys with an expiry have left, estimated from keys picked by
+// chance; 0 if none of them has one.
+lsm::Result<int64_t> EstimateTtl(Keyspace* keys, int64_t now_ms) {
+  constexpr int kSamples = 16;
+  int64_t sum_ms = 0;
+  int64_t count = 0;
+  for (int i = 0; i < kSamples; ++i) {
+    const auto key = keys->RandomKey();
+    if (!key.ok()) return key.status();
+    if (!key->has_value()) break;
+    const lsm::Result<KeySlot> slot = keys->Find(**key);
+    if (!slot.ok()) return slot.status();
+    if (!slot->exists || !slot->header.expiry_ms) continue;
+    sum_ms += std::clamp<int64_t>(*slot->header.expiry_ms - now_ms, 0, INT64_MAX / kSamples);
+    ++count;
+  }
+  return count == 0 ? 0 : sum_ms / count;
+}
+
+// Databases without keys are not listed.
 lsm::Status AddKeyspace(CommandContext& context, std::string* out) {
   for (int database = 0; database < context.instance.settings().databases; ++database) {
     Keyspace keys(&context.instance, &context.unit, database, context.now_ms);
@@ -203,8 +222,11 @@ lsm::Status AddKeyspace(CommandContext& context, std::string* out) {
     if (count.value() == 0) continue;
     const lsm::Result<int64_t> expiring = keys.ExpiryCount();
     if (!expiring.ok()) return expiring.status();
-    fmt::format_to(std::back_inserter(*out), "db{}:keys={},expires={},avg_ttl=0\r\n", database,
-                   count.value(), expiring.value());
+    lsm::Result<int64_t> ttl = int64_t{0};
+    if (expiring.value() > 0) ttl = EstimateTtl(&keys, context.now_ms);
+    if (!ttl.ok()) return ttl.status();
+    fmt::format_to(std::back_inserter(*out), "db{}:keys={},expires={},avg_ttl={}\r\n", database,
+                   count.value(), expiring.value(), ttl.value());
   }
   return {};
 }

@@ -210,6 +210,40 @@ TEST_CASE("a directive without effect is kept and warned of once") {
   CHECK(config.warnings()[0] == "The directive 'maxmemory' has no effect in Varve");
 }
 
+TEST_CASE("the lines of Debian's stock redis.conf load") {
+  Config config;
+  const lsm::Status status = config.LoadText(
+      "bind 127.0.0.1 -::1\nprotected-mode yes\nport 6379\ntcp-backlog 511\ntimeout 0\n"
+      "tcp-keepalive 300\ndaemonize yes\npidfile /run/redis/redis-server.pid\nloglevel notice\n"
+      "logfile /var/log/redis/redis-server.log\ndatabases 16\nalways-show-logo no\n"
+      "set-proc-title yes\nproc-title-template \"{title} {listen-addr} {server-mode}\"\n"
+      "stop-writes-on-bgsave-error yes\nrdbcompression yes\nrdbchecksum yes\n"
+      "dbfilename dump.rdb\nrdb-del-sync-files no\ndir /\nreplica-serve-stale-data yes\n"
+      "replica-read-only yes\nrepl-diskless-sync yes\nrepl-diskless-sync-delay 5\n"
+      "repl-diskless-sync-max-replicas 0\nrepl-diskless-load disabled\n"
+      "repl-disable-tcp-nodelay no\nreplica-priority 100\nacllog-max-len 128\n"
+      "lazyfree-lazy-eviction no\nlazyfree-lazy-expire no\nlazyfree-lazy-server-del no\n"
+      "replica-lazy-flush no\nlazyfree-lazy-user-del no\nlazyfree-lazy-user-flush no\n"
+      "oom-score-adj no\noom-score-adj-values 0 200 800\ndisable-thp yes\nappendonly no\n"
+      "appendfilename \"appendonly.aof\"\nappenddirname \"appendonlydir\"\n"
+      "appendfsync everysec\nno-appendfsync-on-rewrite no\nauto-aof-rewrite-percentage 100\n"
+      "auto-aof-rewrite-min-size 64mb\naof-load-truncated yes\naof-use-rdb-preamble yes\n"
+      "aof-timestamp-enabled no\nslowlog-log-slower-than 10000\nslowlog-max-len 128\n"
+      "latency-monitor-threshold 0\nnotify-keyspace-events \"\"\n"
+      "hash-max-listpack-entries 512\nhash-max-listpack-value 64\nlist-max-listpack-size -2\n"
+      "list-compress-depth 0\nset-max-intset-entries 512\nzset-max-listpack-entries 128\n"
+      "zset-max-listpack-value 64\nhll-sparse-max-bytes 3000\nstream-node-max-bytes 4096\n"
+      "stream-node-max-entries 100\nactiverehashing yes\n"
+      "client-output-buffer-limit normal 0 0 0\n"
+      "client-output-buffer-limit replica 256mb 64mb 60\n"
+      "client-output-buffer-limit pubsub 32mb 8mb 60\nhz 10\ndynamic-hz yes\n"
+      "aof-rewrite-incremental-fsync yes\nrdb-save-incremental-fsync yes\n"
+      "jemalloc-bg-thread yes\n");
+  CHECK(status.message() == "");
+  CHECK(config.settings().daemonize);
+  CHECK(config.settings().pidfile == "/run/redis/redis-server.pid");
+}
+
 TEST_CASE("repeated save lines add up after the first replaced the default") {
   Config config;
   CHECK(Value(config, "save") == "3600 1 300 100 60 10000");

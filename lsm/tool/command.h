@@ -34,6 +34,8 @@ struct Command {
 
 int RunMemtable(FileSystem* fs, Arguments arguments);
 extern const std::string_view kMemtableUsage;
+int RunShell(FileSystem* fs, Arguments arguments);
+extern const std::string_view kShellUsage;
 int RunSst(FileSystem* fs, Arguments arguments);
 extern const std::string_view kSstUsage;
 int RunManifest(FileSystem* fs, Arguments arguments);

@@ -15,6 +15,7 @@ constexpr std::string_view kVersionLine = "varve-tool " VARVE_VERSION "\n";
 const Command kCommands[] = {
     {"manifest", kManifestUsage, RunManifest},
     {"memtable", kMemtableUsage, RunMemtable},
+    {"shell", kShellUsage, RunShell},
     {"sst", kSstUsage, RunSst},
     {"wal", kWalUsage, RunWal},
 };

@@ -137,7 +137,7 @@ void Connection::Receive(const char* bytes, size_t count) {
   }
   input.append(bytes, count);
   last_progress_ms_ = uv_now(stream_->stream.loop);
-  if (input.size() > owner_->query_buffer_limit()) {
+  if (session_->input_bytes() > owner_->query_buffer_limit()) {
     owner_->Complain(*this, "Closing client that reached max query buffer length");
     return Fail();
   }

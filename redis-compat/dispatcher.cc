@@ -49,7 +49,7 @@ void Dispatcher::ApplyParserLimits(Session* session) {
   resp::Limits limits = resp::kUnauthenticatedLimits;
   if (session->state().authenticated) {
     limits = {};
-    limits.max_bulk_length = static_cast<size_t>(instance_->settings().proto_max_bulk_len);
+    limits.max_bulk_length = instance_->max_string_size();
   }
   session->parser_.set_limits(limits);
 }
@@ -93,13 +93,15 @@ Instance::RunResult Dispatcher::Run(Session* session) {
       result = RunResult::kPaused;
       break;
     }
-    session->input_read_ += session->parser_.consumed();
+    const size_t consumed = session->parser_.consumed();
+    session->input_read_ += consumed;
+    state.input_bytes += consumed;
+    instance_->statistics().input_bytes += consumed;
+    // Nothing else looks at the clock while lines are empty.
+    if (outcome == Outcome::kEmpty) last_us_ = instance_->clock().MonotonicMicros();
     if (state.authenticated != authenticated) ApplyParserLimits(session);
   }
-  instance_->statistics().input_bytes += session->input_read_;
-  state.input_bytes += session->input_read_;
-  session->input_.erase(0, session->input_read_);
-  session->input_read_ = 0;
+  session->DropExecutedInput();
   return result;
 }
 
@@ -205,6 +207,7 @@ void Dispatcher::Reject(Session* session, const CommandSpec* spec, std::string_v
   const uint64_t begin = session->output_end();
   unit_.Clear();
   resp::ReplyWriter(&session->output_, session->state().protocol).Error(error);
+  last_us_ = instance_->clock().MonotonicMicros();
   if (spec != nullptr) ++instance_->statistics().commands[CommandIndex(*spec)].rejected;
   FinishReply(session, nullptr, begin);
 }

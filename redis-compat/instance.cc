@@ -24,6 +24,9 @@ namespace {
 constexpr size_t kGroupBytes = size_t{1} << 20;
 constexpr int64_t kGroupAgeUs = 1000;
 constexpr int64_t kSyncIntervalUs = 1'000'000;
+constexpr int64_t kLossLogIntervalUs = 1'000'000;
+constexpr size_t kMaxStringSize = size_t{512} << 20;
+static_assert(kMaxStringSize < lsm::kMaxKeySize && kMaxStringSize < lsm::kMaxValueSize);
 constexpr int64_t kPersistTimeIntervalMs = 1000;
 
 }  // namespace
@@ -76,6 +79,10 @@ void Instance::Disconnect(ClientId client) {
 Session* Instance::Find(ClientId client) {
   const auto found = sessions_.find(client);
   return found == sessions_.end() ? nullptr : found->second.get();
+}
+
+size_t Instance::max_string_size() const {
+  return static_cast<size_t>(std::min<uint64_t>(settings().proto_max_bulk_len, kMaxStringSize));
 }
 
 void Instance::CloseSession(Session* session) {
@@ -170,7 +177,11 @@ lsm::Status Instance::CloseGroup() {
 
 void Instance::OnGroupLost(const lsm::Status& reason) {
   ++statistics_.unexpected_errors;
-  host_->Log(lsm::LogLevel::kWarning, "writes were refused: " + reason.ToString());
+  const int64_t now_us = clock_->MonotonicMicros();
+  if (last_loss_logged_us_ == 0 || now_us - last_loss_logged_us_ >= kLossLogIntervalUs) {
+    last_loss_logged_us_ = now_us;
+    host_->Log(lsm::LogLevel::kWarning, "writes were refused: " + reason.ToString());
+  }
   const std::string error = "-" + EngineErrorReply(reason);
   for (Session* session : tick_sessions_) reply_gate_->ReplaceLost(session, error);
   cursors_->Forget();

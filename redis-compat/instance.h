@@ -96,6 +96,8 @@ class Instance {
   lsm::DB& db() { return *db_; }
   Config& config() { return *config_; }
   const Settings& settings() const { return config_->settings(); }
+  // proto-max-bulk-len, as far as the engine can store it.
+  size_t max_string_size() const;
   Host& host() { return *host_; }
   lsm::Clock& clock() { return *clock_; }
   Databases& databases() { return *databases_; }
@@ -165,6 +167,7 @@ class Instance {
   int64_t started_ms_ = 0;
   int64_t now_ms_ = 0;
   int64_t last_sync_request_us_ = 0;
+  int64_t last_loss_logged_us_ = 0;
   lsm::SequenceNumber time_persisted_at_ = 0;  // the unit that wrote the time record
   bool closed_ = false;
 

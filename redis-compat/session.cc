@@ -8,8 +8,8 @@ namespace redis {
 
 namespace {
 
-// Written bytes are dropped from the front of the output when they are at least this many and more
-// than what is left, so that each byte is moved once at most.
+// Bytes that are done with are dropped from the front of a buffer when they are at least this many
+// and more than what is left, so that each byte is moved once at most.
 constexpr size_t kDropThreshold = size_t{256} << 10;
 // A buffer larger than this is given back when it is empty.
 constexpr size_t kKeptCapacity = size_t{1} << 20;
@@ -38,6 +38,16 @@ void Session::ConsumeOutput(size_t bytes) {
   } else if (output_start_ >= kDropThreshold && output_start_ > output_.size() / 2) {
     output_.erase(0, output_start_);
     output_start_ = 0;
+  }
+}
+
+void Session::DropExecutedInput() {
+  if (input_read_ == input_.size()) {
+    input_.clear();
+    input_read_ = 0;
+  } else if (input_read_ >= kDropThreshold && input_read_ > input_.size() / 2) {
+    input_.erase(0, input_read_);
+    input_read_ = 0;
   }
 }
 

@@ -61,8 +61,8 @@ class Session {
 
   Session(ClientId id, Peer peer, int64_t now_ms);
 
-  // The network appends what it read. What was executed is dropped from its front once a Run, not
-  // once a command.
+  // The network appends what it read. What was executed stays in front for a while, so that a long
+  // pipeline is not moved with every turn.
   std::string& input() { return input_; }
   // A hint for its capacity: bytes that would complete the argument being received, 0 if unknown.
   size_t bytes_wanted() const { return parser_.bytes_wanted(); }
@@ -94,6 +94,7 @@ class Session {
     lsm::SequenceNumber reflects;  // the newest unit whose effects the reply shows
   };
 
+  void DropExecutedInput();
   uint64_t output_end() const { return consumed_ + output_bytes(); }
 
   const ClientId id_;
@@ -109,7 +110,6 @@ class Session {
   std::deque<HeldReply> held_;  // oldest first
   bool ran_ = false;            // in this tick
   bool in_tick_ = false;        // ran, or has held replies: the end of the tick looks at it
-  bool paused_ = false;         // waits for Host::Wake
 };
 
 }  // namespace redis

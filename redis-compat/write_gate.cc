@@ -40,7 +40,7 @@ WriteGate::Answer WriteGate::Ask(ClientId client, lsm::Status* reason) {
     return Answer::kRefuse;
   }
   if (stall.state == lsm::WriteStall::State::kStop || SyncIsLate()) {
-    waiting_.push_back(client);
+    if (is_waiting_.insert(client).second) waiting_.push_back(client);
     return Answer::kWait;
   }
   if (stall.state == lsm::WriteStall::State::kNone) {
@@ -57,6 +57,7 @@ WriteGate::Answer WriteGate::Ask(ClientId client, lsm::Status* reason) {
 }
 
 void WriteGate::WakeAll() {
+  is_waiting_.clear();
   for (const ClientId client : std::exchange(waiting_, {})) host_->Wake(client);
 }
 

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <cstdint>
+#include <unordered_set>
 #include <vector>
 
 #include "lsm/clock.h"
@@ -46,7 +47,8 @@ class WriteGate {
   lsm::Clock* const clock_;
   Host* const host_;
   const Settings* const settings_;
-  int64_t next_write_us_ = 0;      // monotonic; while writes are slowed
+  int64_t next_write_us_ = 0;  // monotonic; while writes are slowed
+  std::unordered_set<ClientId> is_waiting_;
   std::vector<ClientId> waiting_;  // in the order they came
 };
 

@@ -255,7 +255,7 @@ Status Append(CommandContext& c) {
   }
   const std::string_view before = slot->header.payload;
   // Both are in memory, so the sum cannot overflow.
-  if (before.size() + c.args[2].size() > c.instance.settings().proto_max_bulk_len) {
+  if (before.size() + c.args[2].size() > c.instance.max_string_size()) {
     c.reply.Error(errors::kStringTooLong);
     return Status::Ok();
   }

@@ -184,3 +184,43 @@ TEST_CASE("under everysec a write waits while the oldest unsynced unit is two se
   server.RunUntilIdle();
   CHECK(server.TakeOutput(client) == "+OK\r\n");
 }
+
+TEST_CASE("a long pipeline is taken in turns, and every command of it is executed once") {
+  // A clock that moves with every look at it ends turns early.
+  TestServer server;
+  const auto client = server.Connect();
+  std::string pipeline;
+  const std::string padding(1000, 'p');
+  for (int i = 0; i < 3000; ++i) pipeline += "SET k" + std::to_string(i) + " " + padding + "\r\n";
+  pipeline += "DBSIZE\r\n";
+  redis::Session* session = server.instance().Find(client);
+  session->input().append(pipeline);
+  int turns = 0;
+  using RunResult = redis::Instance::RunResult;
+  RunResult result = RunResult::kYield;
+  server.clock().set_step(10);
+  while (result == RunResult::kYield) {
+    server.instance().BeginTick();
+    result = server.instance().Run(session);
+    server.instance().EndTick();
+    ++turns;
+  }
+  server.clock().set_step(0);
+  CHECK(result == RunResult::kIdle);
+  CHECK(turns > 10);
+  CHECK(session->input_bytes() == 0);
+  CHECK(session->releasable_output().ends_with("+OK\r\n:3000\r\n"));
+}
+
+TEST_CASE("a flood of empty lines does not keep the turn") {
+  TestServer server;
+  const auto client = server.Connect();
+  redis::Session* session = server.instance().Find(client);
+  for (int i = 0; i < 100'000; ++i) session->input().append("\r\n");
+  server.clock().set_step(1);
+  server.instance().BeginTick();
+  CHECK(server.instance().Run(session) == redis::Instance::RunResult::kYield);
+  server.instance().EndTick();
+  server.clock().set_step(0);
+  CHECK(session->input_bytes() > 0);
+}

@@ -79,7 +79,6 @@ void String(Settings* settings, const ConfigValue& value) {
 void Bind(Settings* settings, const ConfigValue& value) { settings->bind = SplitWords(value.text); }
 
 constexpr std::string_view kAccess = "no, yes, local";
-constexpr std::string_view kShutdown = "default, save, nosave, now, force";
 constexpr std::string_view kPolicies =
     "volatile-lru, volatile-lfu, volatile-random, volatile-ttl, allkeys-lru, allkeys-lfu, "
     "allkeys-random, noeviction";

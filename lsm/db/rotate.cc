@@ -88,7 +88,9 @@ void DBImpl::PublishGroup() {
     }
     for (const StructuralOp& op : group_.structural) {
       structural_.push_back(op);
-      drop_to_record_ = drop_to_record_ || !op.create;
+      if (op.create) continue;
+      drop_to_record_ = true;
+      writer_cache_[op.tree % kWriterCache].reset();  // it must not keep the tree's files
     }
     RotateForBudget(&garbage);
     RotateForLogSize(&garbage);

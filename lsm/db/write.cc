@@ -128,7 +128,7 @@ Tree* DBImpl::FindForWriter(TreeId tree) {
   if (cached == nullptr || cached->id != tree) {
     MutexLock lock(&mutex_);
     const auto found = trees_.find(tree);
-    if (found == trees_.end()) return nullptr;
+    if (found == trees_.end() || found->second->dropped != 0) return nullptr;
     cached = found->second;
   }
   return cached->dropped == 0 ? cached.get() : nullptr;

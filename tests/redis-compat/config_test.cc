@@ -336,13 +336,17 @@ TEST_CASE("CONFIG SET refuses unknown, immutable, protected and repeated names")
 }
 
 TEST_CASE("enable-protected-configs decides who may set protected directives") {
-  for (const auto& [setting, remote, local] :
-       {std::tuple{"no", false, false}, {"yes", true, true}, {"local", false, true}}) {
-    CAPTURE(setting);
+  struct Case {
+    std::string setting;
+    bool remote;
+    bool local;
+  };
+  for (const Case& c : {Case{"no", false, false}, {"yes", true, true}, {"local", false, true}}) {
+    CAPTURE(c.setting);
     Config config;
-    REQUIRE(config.LoadText(std::string("enable-protected-configs ") + setting).ok());
-    CHECK(config.Set({{"dbfilename", "a"}}, false).ok() == remote);
-    CHECK(config.Set({{"dbfilename", "a"}}, true).ok() == local);
+    REQUIRE(config.LoadText("enable-protected-configs " + c.setting).ok());
+    CHECK(config.Set({{"dbfilename", "a"}}, false).ok() == c.remote);
+    CHECK(config.Set({{"dbfilename", "a"}}, true).ok() == c.local);
   }
 }
 

@@ -76,6 +76,9 @@ class Session {
   void ConsumeOutput(size_t bytes);
   // Bytes that were not written yet, releasable or not.
   size_t output_bytes() const { return output_.size() - output_start_; }
+  // What the buffers have taken from the system.
+  size_t input_capacity() const { return input_.capacity(); }
+  size_t output_capacity() const { return output_.capacity(); }
 
   ClientId id() const { return id_; }
   const Peer& peer() const { return peer_; }

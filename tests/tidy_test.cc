@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -129,6 +130,18 @@ void CheckFunctionLengths(const SourceFile& file, std::vector<std::string>* faul
   }
 }
 
+// Whether `word` stands in the line as a word of its own.
+bool HasWord(std::string_view line, std::string_view word) {
+  const auto is_letter = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
+  for (size_t at = line.find(word); at != std::string_view::npos; at = line.find(word, at + 1)) {
+    const size_t end = at + word.size();
+    if ((at == 0 || !is_letter(line[at - 1])) && (end == line.size() || !is_letter(line[end]))) {
+      return true;
+    }
+  }
+  return false;
+}
+
 std::string Join(const std::vector<std::string>& faults) {
   std::string text;
   for (const std::string& fault : faults) text += "\n  " + fault;
@@ -239,7 +252,7 @@ TEST_CASE("no work is left marked in the sources") {
   for (const SourceFile& file : Sources()) {
     for (size_t i = 0; i < file.lines.size(); ++i) {
       for (const std::string& marker : markers) {
-        if (file.lines[i].find(marker) != std::string::npos) {
+        if (HasWord(file.lines[i], marker)) {
           faults.push_back(At(file, i) + ": " + marker);
         }
       }

@@ -84,10 +84,16 @@ TEST_CASE("a client's line has Redis's fields") {
   session.state().library_name = "lib";
   session.state().last_interaction_ms = 4000;
   session.state().last_command = FindSubcommand("client", "list");
+  const std::string in = std::to_string(session.input_capacity());
+  const std::string out = std::to_string(session.output_capacity());
+  const std::string total =
+      std::to_string(sizeof(Session) + session.input_capacity() + session.output_capacity());
   CHECK(DescribeClient(session, 6500) ==
         "id=7 addr=127.0.0.1:5 laddr=127.0.0.1:6379 fd=8 name=worker age=5 idle=2 flags=N db=3 "
-        "sub=0 psub=0 ssub=0 multi=-1 qbuf=0 obl=0 oll=0 omem=0 events=r cmd=client|list "
-        "user=default redir=-1 resp=2 lib-name=lib lib-ver=");
+        "sub=0 psub=0 ssub=0 multi=-1 qbuf=0 qbuf-free=" +
+            in + " argv-mem=0 multi-mem=0 rbs=" + out + " rbp=" + out +
+            " obl=0 oll=0 omem=0 tot-mem=" + total +
+            " events=r cmd=client|list user=default redir=-1 resp=2 lib-name=lib lib-ver=");
   session.state().close_after_reply = true;
   CHECK(DescribeClient(session, 0).find(" flags=c ") != std::string::npos);
 }

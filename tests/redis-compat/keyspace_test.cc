@@ -190,10 +190,10 @@ TEST_CASE("RANDOMKEY reaches every key, and numbered keys about evenly") {
     drawn["\"user:" + std::to_string(1000 + i) + "\""] = 0;
   }
   for (int i = 0; i < 8000; ++i) ++drawn.at(server.Call("RANDOMKEY"));
-  for (const auto& [key, times] : drawn) {
-    CAPTURE(key);
-    CHECK(times > 8);
-    CHECK(times < 160);
+  for (const auto& entry : drawn) {
+    CAPTURE(entry.first);
+    CHECK(entry.second > 8);
+    CHECK(entry.second < 160);
   }
   server.Call("SET a v");
   server.Call("SET user: v");

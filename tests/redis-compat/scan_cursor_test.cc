@@ -82,7 +82,7 @@ void Set(TestServer& server, redis::ClientId client, const std::string& key) {
 }  // namespace
 
 TEST_CASE("while nothing changes a scan returns each key exactly once, whatever the COUNT") {
-  for (const uint64_t seed : {1, 2, 3, 4, 5}) {
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
     CAPTURE(seed);
     lsm::Random random(seed);
     TestServer server;
@@ -95,10 +95,10 @@ TEST_CASE("while nothing changes a scan returns each key exactly once, whatever 
       CAPTURE(size);
       const auto seen = ScanAll(server, {"COUNT", size});
       CHECK(seen.size() == keys.size());
-      for (const auto& [key, times] : seen) {
-        CAPTURE(key);
-        CHECK(times == 1);
-        CHECK(keys.count(key) == 1);
+      for (const auto& entry : seen) {
+        CAPTURE(entry.first);
+        CHECK(entry.second == 1);
+        CHECK(keys.count(entry.first) == 1);
       }
     }
   }
@@ -194,10 +194,10 @@ TEST_CASE("MATCH with a literal prefix starts at it and ends behind it") {
   // Were other keys visited, ten would not be found in one page of ten.
   const Page page = ScanOnce(server, client, "0", {"MATCH", "b:*", "COUNT", "10"});
   CHECK(page.keys.size() >= 10);
-  for (const auto& [key, times] : ScanAll(server, {"MATCH", "b:*", "COUNT", "50"})) {
-    CAPTURE(key);
-    CHECK(key.starts_with("b:"));
-    CHECK(times == 1);
+  for (const auto& entry : ScanAll(server, {"MATCH", "b:*", "COUNT", "50"})) {
+    CAPTURE(entry.first);
+    CHECK(entry.first.starts_with("b:"));
+    CHECK(entry.second == 1);
   }
   CHECK(ScanAll(server, {"MATCH", "b:*", "COUNT", "50"}).size() == 500);
   CHECK(ScanAll(server, {"MATCH", "b:7", "COUNT", "50"}).size() == 1);

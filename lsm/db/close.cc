@@ -65,9 +65,10 @@ Status DBImpl::CloseOnce() {
     if (!opened_ || closed_) return {};
   }
   closing_.store(true);
-  Status result = options_.flush_on_close ? FlushAll() : Status();
+  const Status flushed = options_.flush_on_close ? FlushAll() : Status();
   WaitForJobs();
-  if (result.ok()) result = SyncLog(visible_sequence());
+  // Also after a flush that failed: then the log is what holds the records.
+  Status result = SyncLog(visible_sequence());
   WaitForJobs();  // a rescue, if that failed
   {
     MutexLock lock(&mutex_);
@@ -76,7 +77,7 @@ Status DBImpl::CloseOnce() {
   if (result.ok()) result = RecordCleanStop();
   if (result.ok()) result = RemoveObsoleteFiles();
   lock_.reset();
-  return result;
+  return flushed.ok() ? result : flushed;
 }
 
 }  // namespace lsm

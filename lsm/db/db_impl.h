@@ -293,6 +293,7 @@ class DBImpl final : public DB {
   std::atomic<bool> stopped_{false};
   std::atomic<bool> closing_{false};
   std::atomic<bool> rescue_wanted_{false};   // a sync of the log failed
+  std::atomic<bool> relief_untold_{false};   // a stall eased under the writer lock
   std::atomic<bool> freeze_blocked_{false};  // the rescue waits for the writer lock
   std::atomic<uint64_t> filter_useful_{0};
   std::atomic<SequenceNumber> oldest_dropped_{0};  // the first of dropped_, 0 if there is none

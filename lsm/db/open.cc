@@ -214,9 +214,13 @@ Status DBImpl::RemoveOrphans(const std::vector<std::string>& names) {
 
 TreeId DBImpl::NewTreeId() {
   constexpr TreeId kReservedTreeIds = 64;
-  MutexLock manifest(&manifest_mutex_);
   {
     MutexLock lock(&mutex_);
+    if (next_tree_id_ < reserved_tree_ids_) return next_tree_id_++;
+  }
+  MutexLock manifest(&manifest_mutex_);
+  {
+    MutexLock lock(&mutex_);  // somebody else may have reserved some meanwhile
     if (next_tree_id_ < reserved_tree_ids_) return next_tree_id_++;
   }
   VersionEdit edit;

@@ -76,7 +76,6 @@ void DBImpl::PublishGroup() {
   for (const TreeRef& tree : group_.touched) tree->counters.Prune(floor);
 
   Garbage garbage;
-  bool relieved = false;
   {
     MutexLock lock(&mutex_);
     for (const TreeRef& tree : group_.touched) {
@@ -94,14 +93,13 @@ void DBImpl::PublishGroup() {
     }
     RotateForBudget(&garbage);
     RotateForLogSize(&garbage);
-    relieved = UpdateStall();
+    if (UpdateStall()) relief_untold_.store(true);  // no callback under the writer lock
     if (FlushWanted() || HousekeepingWanted()) ScheduleFlush();
   }
   group_.touched.clear();
   group_.structural.clear();
   group_.payload.clear();
   group_.units = 0;
-  if (relieved && options_.listener != nullptr) options_.listener->OnStallRelieved();
 }
 
 bool DBImpl::Rotate(Tree* tree, std::shared_ptr<MemTable> fresh, Garbage* garbage) {

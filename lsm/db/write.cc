@@ -121,6 +121,9 @@ void DBImpl::ReleaseWriter() NO_THREAD_SAFETY_ANALYSIS {
     MutexLock lock(&mutex_);
     ScheduleFlush();
   }
+  if (relief_untold_.exchange(false) && options_.listener != nullptr) {
+    options_.listener->OnStallRelieved();
+  }
 }
 
 Tree* DBImpl::FindForWriter(TreeId tree) {
@@ -321,13 +324,11 @@ WriterImpl::WriterImpl(DBImpl* db) : db_(db), view_(db, ReadViewImpl::Kind::kWri
 
 WriterImpl::~WriterImpl() {
   db_->writer_mutex_.AssertHeld();
-  const Result<SequenceNumber> closed = db_->CloseGroup();
-  if (!closed.ok()) {
-    db_->Log(LogLevel::kWarning,
-             "units were dropped with their writer: " + std::string(closed.status().message()));
-  }
+  const Status closed = db_->CloseGroup().status();
   view_.Forget();
   db_->ReleaseWriter();
+  if (closed.ok()) return;
+  db_->Log(LogLevel::kWarning, "units were dropped with their writer: " + closed.ToString());
 }
 
 Result<SequenceNumber> WriterImpl::Commit(const WriteBatch& unit) {

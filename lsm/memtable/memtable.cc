@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cstring>
 #include <new>
+#include <vector>
 
 #include "lsm/format/checksum.h"
 #include "lsm/util/check.h"
@@ -122,6 +123,7 @@ class MemTable::Iter final : public InternalIterator {
   void SeekToLast() override { StandOnOldest(table_.list_.Last()); }
 
   void Seek(std::string_view user_key, SequenceNumber sequence) override {
+    newer_.clear();
     node_ = table_.list_.FindGreaterOrEqual(user_key);
     if (node_ != nullptr && node_->key() == user_key) {
       record_ = table_.FindVisible(*node_, sequence);
@@ -137,21 +139,24 @@ class MemTable::Iter final : public InternalIterator {
 
   void Next() override {
     assert(Valid());
+    newer_.clear();
     record_ = table_.RecordAt(record_->older);
     if (record_ == nullptr) StandOnNewest(table_.list_.Next(node_));
   }
 
   void Prev() override {
     assert(Valid());
-    // The chain leads only to older records: walk it again, up to the last one that is newer.
-    const Record* newer = nullptr;
-    for (const Record* record = table_.RecordAt(node_->newest());
-         record != nullptr && record->sequence() > record_->sequence();
-         record = table_.RecordAt(record->older)) {
-      newer = record;
+    // The chain leads only to older records: walk it once, and keep the way back.
+    if (newer_.empty()) {
+      for (const Record* record = table_.RecordAt(node_->newest());
+           record != nullptr && record->sequence() > record_->sequence();
+           record = table_.RecordAt(record->older)) {
+        newer_.push_back(record);
+      }
     }
-    record_ = newer;
-    if (record_ == nullptr) StandOnOldest(table_.list_.FindLessThan(node_->key()));
+    if (newer_.empty()) return StandOnOldest(table_.list_.FindLessThan(node_->key()));
+    record_ = newer_.back();
+    newer_.pop_back();
   }
 
   std::string_view user_key() const override { return node_->key(); }
@@ -162,6 +167,7 @@ class MemTable::Iter final : public InternalIterator {
  private:
   // Of `node` or the next one that has records.
   void StandOnNewest(const Node* node) {
+    newer_.clear();
     for (record_ = nullptr; node != nullptr; node = table_.list_.Next(node)) {
       node_ = node;
       record_ = table_.RecordAt(node->newest());
@@ -171,11 +177,15 @@ class MemTable::Iter final : public InternalIterator {
 
   // Of `node` or the one before that has records.
   void StandOnOldest(const Node* node) {
+    newer_.clear();
     for (record_ = nullptr; node != nullptr; node = table_.list_.FindLessThan(node->key())) {
       node_ = node;
       record_ = table_.RecordAt(node->newest());
       if (record_ == nullptr) continue;
-      while (record_->older != Arena::kNull) record_ = table_.RecordAt(record_->older);
+      while (record_->older != Arena::kNull) {
+        newer_.push_back(record_);
+        record_ = table_.RecordAt(record_->older);
+      }
       return;
     }
   }
@@ -183,6 +193,8 @@ class MemTable::Iter final : public InternalIterator {
   const MemTable& table_;
   const Node* node_ = nullptr;
   const Record* record_ = nullptr;  // null: not valid
+  // For Prev: records of node_ that are newer than record_, newest first. Empty: not known.
+  std::vector<const Record*> newer_;
 };
 
 std::unique_ptr<InternalIterator> MemTable::NewIterator() const {

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <map>
 #include <memory>
@@ -343,6 +344,28 @@ void CompareGet(const MemTable& table, const Model& model, Random* random) {
     expected = found->second == "-" ? "-" : found->second.substr(1);
   }
   REQUIRE(Read(table, key, sequence) == expected);
+}
+
+TEST_CASE("walking backwards over a key takes time in proportion to its versions") {
+  MemTable table;
+  constexpr SequenceNumber kVersions = 200'000;
+  table.Add(1, RecordType::kValue, "a", "v");
+  for (SequenceNumber s = 2; s <= kVersions; ++s) table.Add(s, RecordType::kValue, "b", "v");
+  const auto start = std::chrono::steady_clock::now();
+  const auto it = table.NewIterator();
+  SequenceNumber expected = 2;
+  for (it->SeekToLast(); it->Valid() && it->user_key() == "b"; it->Prev()) {
+    REQUIRE(it->sequence() == expected++);
+    if (expected != 1000) continue;
+    it->Next();  // turns around and back
+    REQUIRE(it->sequence() == 998);
+    it->Prev();
+  }
+  CHECK(expected == kVersions + 1);
+  REQUIRE(it->Valid());
+  CHECK(it->user_key() == "a");
+  // In proportion to the square it takes minutes.
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(10));
 }
 
 }  // namespace

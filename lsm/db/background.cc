@@ -40,8 +40,8 @@ void DBImpl::ScheduleSync() {
   executor_->Schedule(Executor::Lane::kWalSync, [this] { BackgroundSync(); });
 }
 
-bool DBImpl::BackingOff() const {
-  return failed_at_ != 0 && options_.clock->MonotonicMicros() - failed_at_ < kRetryMicros;
+bool DBImpl::BackingOff(int64_t failed_at) const {
+  return failed_at != 0 && options_.clock->MonotonicMicros() - failed_at < kRetryMicros;
 }
 
 bool DBImpl::WantsFlush(const Tree& tree) const {
@@ -51,7 +51,7 @@ bool DBImpl::WantsFlush(const Tree& tree) const {
 }
 
 bool DBImpl::FlushWanted() const {
-  if (BackingOff()) return false;
+  if (BackingOff(flush_failed_at_)) return false;
   if (rescue_wanted_.load()) return !freeze_blocked_.load();
   return std::any_of(frozen_trees_.begin(), frozen_trees_.end(), [this](TreeId id) {
     mutex_.AssertHeld();
@@ -60,9 +60,8 @@ bool DBImpl::FlushWanted() const {
 }
 
 void DBImpl::RetryBackgroundWork() {
-  if (BackingOff()) return;
-  ScheduleFlush();
-  if (!merge_queue_.empty()) ScheduleMerge();
+  if (!BackingOff(flush_failed_at_)) ScheduleFlush();
+  if (!merge_queue_.empty() && !BackingOff(merge_failed_at_)) ScheduleMerge();
 }
 
 Status DBImpl::RunFlushLane() {
@@ -72,12 +71,18 @@ Status DBImpl::RunFlushLane() {
     MutexLock lock(&mutex_);
     plan = PickFlush();
   }
-  if (!plan.items.empty()) {
-    RETURN_IF_ERROR(RunFlush(plan));
-    if (rescue_wanted_.load()) return {};  // the log could not be synced: first things first
-  }
+  Status flushed = plan.items.empty() ? Status() : RunFlush(plan);
+  plan = FlushPlan();                         // lets go of the tables
+  if (rescue_wanted_.load()) return flushed;  // the log could not be synced: first things first
+  // After a failure too: what is removed here may be the space that the disk lacks.
+  Status freed = FreeSpace();
+  Status maintained = MaintainLog();
+  if (!flushed.ok()) return flushed;
+  return freed.ok() ? maintained : freed;
+}
+
+Status DBImpl::FreeSpace() {
   RETURN_IF_ERROR(RecordStructural());
-  RETURN_IF_ERROR(MaintainLog());
   PurgeDroppedTrees();
   return RemoveObsoleteFiles();
 }
@@ -85,9 +90,9 @@ Status DBImpl::RunFlushLane() {
 bool DBImpl::FinishFlushLane(const Status& status) {
   flush_error_ = status;
   if (status.ok()) {
-    failed_at_ = 0;
+    flush_failed_at_ = 0;
   } else {
-    failed_at_ = std::max<int64_t>(options_.clock->MonotonicMicros(), 1);
+    flush_failed_at_ = std::max<int64_t>(options_.clock->MonotonicMicros(), 1);
     ++flush_failures_;
   }
   return UpdateStall();
@@ -117,7 +122,7 @@ void DBImpl::BackgroundSync() {
   const Status synced = SyncLog(wal_.appended_through());
   static_cast<void>(synced.ok());  // SyncLog has told everybody
   MutexLock lock(&mutex_);
-  if (drop_to_record_ && !BackingOff()) ScheduleFlush();
+  if (drop_to_record_ && !BackingOff(flush_failed_at_)) ScheduleFlush();
   --jobs_;
   changed_.SignalAll();
 }
@@ -214,7 +219,7 @@ Status DBImpl::WaitFlushed(const std::vector<std::pair<TreeRef, SequenceNumber>>
   MutexLock lock(&mutex_);
   const uint64_t failures = flush_failures_;
   size_t done = 0;
-  failed_at_ = 0;  // whoever asks in person is not put off
+  flush_failed_at_ = 0;  // whoever asks in person is not put off
   ScheduleFlush();
   WaitUntil([&] {
     mutex_.AssertHeld();

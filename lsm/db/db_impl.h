@@ -178,10 +178,12 @@ class DBImpl final : public DB {
   void BackgroundSync();
   bool FlushWanted() const REQUIRES_LOCK(mutex_);
   bool WantsFlush(const Tree& tree) const REQUIRES_LOCK(mutex_);
-  // The last failure is too fresh to try again unasked.
-  bool BackingOff() const REQUIRES_LOCK(mutex_);
+  // The last failure of a lane is too fresh to try again unasked.
+  bool BackingOff(int64_t failed_at) const;
   void RetryBackgroundWork() REQUIRES_LOCK(mutex_);
   Status RunFlushLane();
+  // Dropped trees and files that nobody needs.
+  Status FreeSpace() EXCLUDES_LOCK(mutex_);
   // Notes how a round of the flush lane ended; true if there is more to do.
   bool FinishFlushLane(const Status& status) REQUIRES_LOCK(mutex_);
   // Syncs the log; a failure stops writes until the data are rewritten.
@@ -276,6 +278,11 @@ class DBImpl final : public DB {
   // Works the stall out anew; true if somebody who waited may go on.
   bool UpdateStall() REQUIRES_LOCK(mutex_);
   void CountTree(const Tree& tree, bool add) REQUIRES_LOCK(mutex_);
+  // Takes a dropped tree out of all sums: whoever still looks at it holds what no background work
+  // can give back, so writers must not wait for it.
+  void DiscountTree(Tree* tree) REQUIRES_LOCK(mutex_);
+  // What failed, if background work did.
+  Status CauseOfStop() const REQUIRES_LOCK(mutex_);
 
   const Options options_;
   const std::string directory_;
@@ -332,7 +339,8 @@ class DBImpl final : public DB {
   TreeId reserved_tree_ids_ GUARDED_BY(mutex_) = 1;  // ids below are safe to hand out
   WriteStall stall_ GUARDED_BY(mutex_);
   Status flush_error_ GUARDED_BY(mutex_);
-  int64_t failed_at_ GUARDED_BY(mutex_) = 0;  // when background work of the flush lane failed last
+  int64_t flush_failed_at_ GUARDED_BY(mutex_) = 0;  // when it failed last; 0: it works
+  int64_t merge_failed_at_ GUARDED_BY(mutex_) = 0;
   uint64_t flush_failures_ GUARDED_BY(mutex_) = 0;
   Status merge_error_ GUARDED_BY(mutex_);
   uint64_t merge_failures_ GUARDED_BY(mutex_) = 0;

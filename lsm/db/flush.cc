@@ -122,6 +122,7 @@ void DBImpl::InstallItem(const FlushPlan::Item& item, std::shared_ptr<const Vers
     VARVE_CHECK(!state->frozen.empty() && state->frozen.back() == flushed);
     state->frozen.pop_back();
     garbage->push_back(flushed);
+    if (tree->discounted) continue;
     memtable_bytes_ -= flushed->bytes;
     frozen_bytes_ -= flushed->bytes;
     --frozen_tables_;

@@ -145,9 +145,10 @@ void DBImpl::BackgroundMerge() {
   {
     MutexLock lock(&mutex_);
     merge_error_ = merged;
+    merge_failed_at_ = 0;
     if (!merged.ok()) {
       ++merge_failures_;
-      failed_at_ = std::max<int64_t>(options_.clock->MonotonicMicros(), 1);
+      merge_failed_at_ = std::max<int64_t>(options_.clock->MonotonicMicros(), 1);
     }
     relieved = UpdateStall();
   }
@@ -155,7 +156,7 @@ void DBImpl::BackgroundMerge() {
   if (relieved && options_.listener != nullptr) options_.listener->OnStallRelieved();
   MutexLock lock(&mutex_);
   merge_scheduled_ = false;
-  if (!merge_queue_.empty() && merged.ok() && found) ScheduleMerge();
+  if (!merge_queue_.empty() && merged.ok()) ScheduleMerge();
   if (HousekeepingWanted()) ScheduleFlush();
   --jobs_;
   changed_.SignalAll();

@@ -173,13 +173,7 @@ Status DBImpl::RemoveObsoleteFiles() {
 }
 
 void DBImpl::ForgetTree(const TreeRef& tree, Garbage* garbage) {
-  CountTree(*tree, /*add=*/false);
-  memtable_bytes_ -= tree->active_bytes;
-  for (const auto& frozen : tree->state->frozen) {
-    memtable_bytes_ -= frozen->bytes;
-    frozen_bytes_ -= frozen->bytes;
-    --frozen_tables_;
-  }
+  DiscountTree(tree.get());
   frozen_trees_.erase(tree->id);
   if (tree->unflushed_entry != 0) unflushed_.erase({tree->unflushed_entry, tree->id});
   garbage->push_back(tree);
@@ -208,7 +202,7 @@ void DBImpl::NoteDropped() {
 }
 
 bool DBImpl::HousekeepingWanted() const {
-  if (rescue_wanted_.load() || BackingOff()) return false;
+  if (rescue_wanted_.load() || BackingOff(flush_failed_at_)) return false;
   return drop_to_record_ || obsolete_->any() || !wal_.HasPrepared();
 }
 
@@ -216,7 +210,7 @@ void DBImpl::NudgeHousekeeping() {
   const SequenceNumber dropped = oldest_dropped_.load();
   if (!obsolete_->any() && (dropped == 0 || pins_.Floor() < dropped)) return;
   MutexLock lock(&mutex_);
-  if (!BackingOff()) ScheduleFlush();
+  if (!BackingOff(flush_failed_at_)) ScheduleFlush();
 }
 
 }  // namespace lsm

@@ -77,6 +77,8 @@ Status DBImpl::RecordRescue(const FlushPlan& plan, const std::vector<FileMetadat
     }
     InstallFlush(plan, *versions);
   }
+  // First this: from Replace on syncs may be asked for, and fail, again.
+  rescue_wanted_.store(false);
   wal_.Replace(std::move(segment).value(), LogPosition{through, 0});
   for (const uint64_t log : old_logs) {
     const Status removed = fs_->Remove(WalFileName(directory_, log));
@@ -95,7 +97,6 @@ Status DBImpl::RunRescue() {
     RETURN_IF_ERROR(files.status());
     RETURN_IF_ERROR(RecordRescue(plan, *files, through));
   }
-  rescue_wanted_.store(false);
   Log(LogLevel::kNotice, "the log could not be synced; everything through sequence " +
                              std::to_string(through) + " was written to new files instead");
   if (options_.listener != nullptr) options_.listener->OnSynced(through);

@@ -73,7 +73,9 @@ void DBImpl::NoteGrowth(Tree* tree, SequenceNumber first) {
 void DBImpl::PublishGroup() {
   visible_.store(last_sequence_, std::memory_order_release);
   const SequenceNumber floor = pins_.Floor();
-  for (const TreeRef& tree : group_.touched) tree->counters.Prune(floor);
+  for (const TreeRef& tree : group_.touched) {
+    if (tree->counters.Prune(floor)) tree->counters.Thin(pins_.Pins(), last_sequence_);
+  }
 
   Garbage garbage;
   {
@@ -89,6 +91,7 @@ void DBImpl::PublishGroup() {
       structural_.push_back(op);
       if (op.create) continue;
       drop_to_record_ = true;
+      DiscountTree(trees_.at(op.tree).get());
       writer_cache_[op.tree % kWriterCache].reset();  // it must not keep the tree's files
     }
     RotateForBudget(&garbage);

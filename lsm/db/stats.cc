@@ -8,6 +8,7 @@
 namespace lsm {
 
 void DBImpl::CountTree(const Tree& tree, bool add) {
+  if (tree.discounted) return;
   const size_t tables = tree.memtables();
   const size_t files = tree.state->version->files(0).size();
   // Most trees have one table and no file in L0; they are not counted.
@@ -21,6 +22,18 @@ void DBImpl::CountTree(const Tree& tree, bool add) {
   };
   count(&memtable_counts_, tables, 1);
   count(&l0_counts_, files, 0);
+}
+
+void DBImpl::DiscountTree(Tree* tree) {
+  if (tree->discounted) return;
+  CountTree(*tree, /*add=*/false);
+  tree->discounted = true;
+  memtable_bytes_ -= tree->active_bytes;
+  for (const auto& frozen : tree->state->frozen) {
+    memtable_bytes_ -= frozen->bytes;
+    frozen_bytes_ -= frozen->bytes;
+    --frozen_tables_;
+  }
 }
 
 bool DBImpl::UpdateStall() {
@@ -55,6 +68,10 @@ Status DBImpl::BackgroundError() const {
       stall_.reason != WriteStall::Reason::kDiskFull) {
     return {};
   }
+  return CauseOfStop();
+}
+
+Status DBImpl::CauseOfStop() const {
   if (Status log = wal_.failure(); !log.ok()) return log;
   return flush_error_.ok() ? merge_error_ : flush_error_;
 }

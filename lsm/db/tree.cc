@@ -3,6 +3,7 @@
 #include "lsm/db/tree.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "lsm/util/check.h"
 
@@ -24,9 +25,31 @@ void CounterHistory::Undo(SequenceNumber sequence) {
   while (history_.size() > 1 && history_.back().first >= sequence) history_.pop_back();
 }
 
-void CounterHistory::Prune(SequenceNumber floor) {
+bool CounterHistory::Prune(SequenceNumber floor) {
   MutexLock lock(&mutex_);
   while (history_.size() > 1 && history_[1].first <= floor) history_.pop_front();
+  return history_.size() >= thin_at_;
+}
+
+void CounterHistory::Thin(const std::vector<SequenceNumber>& pins, SequenceNumber visible) {
+  MutexLock lock(&mutex_);
+  auto kept = history_.begin();
+  for (auto entry = history_.begin(); entry != history_.end(); ++entry) {
+    const auto next = std::next(entry);
+    // An entry is what is seen from its own sequence up to the one before the next entry's.
+    const auto pin = std::lower_bound(pins.begin(), pins.end(), entry->first);
+    const bool seen = next == history_.end() || next->first > visible ||
+                      (pin != pins.end() && *pin < next->first);
+    if (seen) *kept++ = *entry;
+  }
+  history_.erase(kept, history_.end());
+  // Twice what could not be forgotten: the work stays in proportion to what is added.
+  thin_at_ = std::max(kThinFrom, 2 * history_.size());
+}
+
+size_t CounterHistory::size() const {
+  MutexLock lock(&mutex_);
+  return history_.size();
 }
 
 TreeCounters CounterHistory::At(SequenceNumber sequence) const {

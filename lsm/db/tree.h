@@ -36,14 +36,21 @@ class CounterHistory {
   void Add(SequenceNumber sequence, size_t counter, int64_t delta) EXCLUDES_LOCK(mutex_);
   // Forgets what was added with `sequence` or later.
   void Undo(SequenceNumber sequence) EXCLUDES_LOCK(mutex_);
-  // Forgets what nobody at `floor` or later can see.
-  void Prune(SequenceNumber floor) EXCLUDES_LOCK(mutex_);
+  // Forgets what nobody at `floor` or later can see. True if so much is left that Thin pays.
+  bool Prune(SequenceNumber floor) EXCLUDES_LOCK(mutex_);
+  // Forgets what lies between points that somebody looks at: `pins`, ascending, or any from
+  // `visible` on.
+  void Thin(const std::vector<SequenceNumber>& pins, SequenceNumber visible) EXCLUDES_LOCK(mutex_);
+  size_t size() const EXCLUDES_LOCK(mutex_);
   TreeCounters At(SequenceNumber sequence) const EXCLUDES_LOCK(mutex_);
 
  private:
   mutable Mutex mutex_;
+  static constexpr size_t kThinFrom = 64;
+
   // Ascending by sequence, never empty.
   std::deque<std::pair<SequenceNumber, TreeCounters>> history_ GUARDED_BY(mutex_);
+  size_t thin_at_ GUARDED_BY(mutex_) = kThinFrom;  // the size that is worth a Thin
 };
 
 // Everything of a tree up to `through`, from unit `first` on, waits to be flushed.
@@ -87,6 +94,7 @@ struct Tree {
   SequenceNumber flush_through = 0;    // somebody asked for everything up to here to be flushed
   SequenceNumber flushed_through = 0;
   bool drop_recorded = false;  // the manifest does not know the tree any more
+  bool discounted = false;     // no sum of DBImpl's counts it any more
   bool compact = false;        // somebody asked for one sorted run
 
   // The oldest unit that is only in the log and in memory; 0 if there is none.

@@ -189,6 +189,7 @@ void DBImpl::UndoDropTree(TreeId tree, SequenceNumber sequence) {
   found->second->dropped = 0;
   dropped_.erase({sequence, tree});
   NoteDropped();
+  QueueMerge(*found->second);  // what was passed over because of the drop
   std::erase_if(group_.structural, [&](const StructuralOp& op) {
     return op.sequence == sequence && op.tree == tree && !op.create;
   });
@@ -199,13 +200,11 @@ Status DBImpl::RefuseIfStopped() {
   MutexLock lock(&mutex_);
   if (stall_.state != WriteStall::State::kStop) return {};
   RetryBackgroundWork();  // may find that space or the disk is back
-  const std::string why = "writes are stopped: " + std::string(ToString(stall_.reason));
-  if (stall_.reason == WriteStall::Reason::kBackgroundError) {
-    const Status cause = wal_.failure();
-    return cause.ok() ? flush_error_ : cause;
+  if (stall_.reason == WriteStall::Reason::kBackgroundError ||
+      stall_.reason == WriteStall::Reason::kDiskFull) {
+    return CauseOfStop();  // OK if it has just gone, which the stall will say in a moment
   }
-  if (stall_.reason == WriteStall::Reason::kDiskFull) return flush_error_;
-  return Status::Busy(why);
+  return Status::Busy("writes are stopped: " + std::string(ToString(stall_.reason)));
 }
 
 Result<SequenceNumber> DBImpl::Commit(const WriteBatch& unit) {

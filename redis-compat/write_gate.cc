@@ -11,6 +11,9 @@ namespace {
 constexpr int64_t kMaxUnsyncedAgeUs = 2'000'000;
 // However far writes are behind, one waits no longer than this at a time.
 constexpr int64_t kMaxDelayUs = 100'000;
+// Slowed writes may run this far ahead of their pace. The host's timers tick in milliseconds: if
+// each write waited for its own, a delay of microseconds would be one of milliseconds.
+constexpr int64_t kMaxAheadUs = 2'000;
 
 bool PassesByItself(lsm::WriteStall::Reason reason) {
   return reason != lsm::WriteStall::Reason::kDiskFull &&
@@ -48,11 +51,12 @@ WriteGate::Answer WriteGate::Ask(ClientId client, lsm::Status* reason) {
     return Answer::kGo;
   }
   const int64_t now_us = clock_->MonotonicMicros();
-  if (next_write_us_ > now_us) {
-    host_->WakeAfter(client, std::min(next_write_us_ - now_us, kMaxDelayUs));
+  const int64_t ahead_us = next_write_us_ - now_us;
+  if (ahead_us > kMaxAheadUs) {
+    host_->WakeAfter(client, std::min(ahead_us - kMaxAheadUs, kMaxDelayUs));
     return Answer::kWait;
   }
-  next_write_us_ = now_us + std::min(stall.delay_micros, kMaxDelayUs);
+  next_write_us_ = std::max(next_write_us_, now_us) + std::min(stall.delay_micros, kMaxDelayUs);
   return Answer::kGo;
 }
 

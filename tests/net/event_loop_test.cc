@@ -268,6 +268,30 @@ TEST_CASE("out of descriptors, accepting waits without spinning and goes on") {
         std::string::npos);
 }
 
+TEST_CASE("replies that wait for a sync all leave, whoever keeps the loop busy") {
+  LoopServer server("appendfsync always");
+  REQUIRE(server.status().ok());
+  constexpr int kClients = 8;
+  constexpr int kRounds = 200;
+  std::vector<std::thread> threads;
+  std::vector<int> answered(kClients);
+  for (int i = 0; i < kClients; i++) {
+    threads.emplace_back([&server, &answered, i] {
+      ClientSocket client(server.port());
+      const std::string write = Command({"SET", "k" + std::to_string(i), "v"});
+      for (int round = 0; round < kRounds; round++) {
+        // Half of the clients only read: their turns end ticks in which others' syncs come due.
+        const bool writes = i % 2 == 0;
+        const std::string_view expected = writes ? "+OK\r\n" : kPong;
+        if (client.Exchange(writes ? write : kPing, expected.size()) == expected)
+          answered[static_cast<size_t>(i)]++;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const int count : answered) CHECK(count == kRounds);
+}
+
 TEST_CASE("a stopping server delivers the replies it owes") {
   const std::string value(size_t{3} << 20, 'v');
   for (int round = 0; round < 3; round++) {

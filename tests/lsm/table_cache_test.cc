@@ -90,6 +90,13 @@ TEST_CASE("the slices of a file share its handle, and each is read once") {
   CHECK(tables.Find(1, kTrees).status().IsNotFound());
 }
 
+TEST_CASE("a file that is gone is corruption, not absence") {
+  MemFileSystem fs;
+  BlockCache blocks(0);
+  TableCache tables(&fs, "db", 5, &blocks);
+  CHECK(tables.Find(1, 0).status().IsCorruption());
+}
+
 TEST_CASE("a reader works on after its file was evicted and removed") {
   MemFileSystem fs;
   MakeFiles(&fs);

@@ -69,9 +69,10 @@ class Writer {
   virtual ~Writer() = default;
 
   // Applies one unit; view() sees it on return. kBusy while writes are stopped (DB::CurrentStall),
-  // an error if the engine cannot take writes; then nothing was changed. An empty batch is a no-op.
-  // Closes the group first if it would exceed its size limit; if that fails, the units of that
-  // group are gone as CloseGroup describes and this one was not applied.
+  // an error if the engine cannot take writes; then nothing was changed. While the disk is full,
+  // units that drop a tree or put nothing are taken all the same. An empty batch is a no-op. Closes
+  // the group first if it would exceed its size limit; if that fails, the units of that group are
+  // gone as CloseGroup describes and this one was not applied.
   virtual Result<SequenceNumber> Commit(const WriteBatch& unit) = 0;
 
   // Appends all units committed since the last call to the log. On success they are visible to

@@ -137,7 +137,7 @@ class DBImpl final : public DB {
   void ReleaseWriter();
   Result<SequenceNumber> Commit(const WriteBatch& unit) REQUIRES_LOCK(writer_mutex_);
   Result<SequenceNumber> CloseGroup() REQUIRES_LOCK(writer_mutex_);
-  Status RefuseIfStopped() EXCLUDES_LOCK(mutex_);
+  Status RefuseIfStopped(const WriteBatch& unit) EXCLUDES_LOCK(mutex_);
   void UndoUnit(SequenceNumber sequence, std::string_view unit, uint32_t operations)
       REQUIRES_LOCK(writer_mutex_);
   void UndoGroup() REQUIRES_LOCK(writer_mutex_);

@@ -2,7 +2,8 @@
 // Units and groups.
 //
 // Committing unit u with sequence s:
-//   1. Refuse if writes are stopped. Close the group if u would make it too big.
+//   1. Refuse if writes are stopped, unless the disk is full and u helps against it. Close the
+//   group if u would make it too big.
 //   2. Apply u's operations in order: records with sequence s enter the active memtables, counters
 //      and the map of trees change. If one cannot be applied, take u back and say why.
 //   3. Append u, framed, to the group's payload.
@@ -110,6 +111,28 @@ class UnitUndoer final : public WriteBatch::Handler {
   const SequenceNumber sequence_;
 };
 
+// Whether a unit helps against a full disk: it drops a tree, or puts nothing.
+class SpaceSeeker final : public WriteBatch::Handler {
+ public:
+  bool frees_space() const { return drops_ || !puts_; }
+
+  Status Put(TreeId, std::string_view, std::string_view) override {
+    puts_ = true;
+    return {};
+  }
+  Status Delete(TreeId, std::string_view) override { return {}; }
+  Status AddCounter(TreeId, size_t, int64_t) override { return {}; }
+  Status CreateTree(TreeId) override { return {}; }
+  Status DropTree(TreeId) override {
+    drops_ = true;
+    return {};
+  }
+
+ private:
+  bool puts_ = false;
+  bool drops_ = false;
+};
+
 void DBImpl::AcquireWriter() NO_THREAD_SAFETY_ANALYSIS { writer_mutex_.Lock(); }
 
 bool DBImpl::TryAcquireWriter() NO_THREAD_SAFETY_ANALYSIS { return writer_mutex_.TryLock(); }
@@ -195,11 +218,16 @@ void DBImpl::UndoDropTree(TreeId tree, SequenceNumber sequence) {
   });
 }
 
-Status DBImpl::RefuseIfStopped() {
+Status DBImpl::RefuseIfStopped(const WriteBatch& unit) {
   if (!stopped_.load(std::memory_order_acquire)) return {};
   MutexLock lock(&mutex_);
   if (stall_.state != WriteStall::State::kStop) return {};
   RetryBackgroundWork();  // may find that space or the disk is back
+  if (stall_.reason == WriteStall::Reason::kDiskFull) {
+    SpaceSeeker seeker;
+    RETURN_IF_ERROR(WriteBatch::Iterate(unit.rep(), unit.count(), &seeker));
+    if (seeker.frees_space()) return {};
+  }
   if (stall_.reason == WriteStall::Reason::kBackgroundError ||
       stall_.reason == WriteStall::Reason::kDiskFull) {
     return CauseOfStop();  // OK if it has just gone, which the stall will say in a moment
@@ -209,7 +237,7 @@ Status DBImpl::RefuseIfStopped() {
 
 Result<SequenceNumber> DBImpl::Commit(const WriteBatch& unit) {
   if (unit.empty()) return last_sequence_;
-  RETURN_IF_ERROR(RefuseIfStopped());
+  RETURN_IF_ERROR(RefuseIfStopped(unit));
   constexpr size_t kMaxFrame = 15;
   const size_t size = unit.rep().size() + kMaxFrame;
   if (group_.units > 0 && group_.payload.size() + size > wal_.max_group_payload()) {

@@ -212,6 +212,46 @@ TEST_CASE("files of dropped trees are removed although flushes fail for want of 
   db.fs()->SetInterceptor(nullptr);
 }
 
+TEST_CASE("a full disk refuses writes, but not reads and deletes, and a drop ends it") {
+  Options options = SmallOptions();
+  options.write_buffer_budget = size_t{64} << 10;
+  options.compression = Compression::kNone;
+  TestDb db(options);
+  REQUIRE(db.Open().ok());
+  const TreeId tree = MakeTree(&db);
+  db.fs()->SetCapacity(size_t{700} << 10);
+  Status written;
+  for (int i = 0; i < 4000 && written.ok(); ++i) {
+    written = db.Put(Key(i), std::string(500, 'v'), i % 4 == 0 ? 0 : tree);
+  }
+  REQUIRE(written.IsNoSpace());
+  REQUIRE(db->CurrentStall().reason == WriteStall::Reason::kDiskFull);
+  CHECK(db.Get(Key(0)) == std::string(500, 'v'));
+  CHECK(db.Put("k", "v").IsNoSpace());
+  CHECK(db.Delete(Key(0)).ok());
+  CHECK(db.Get(Key(0)) == "(absent)");
+  // What a caller does that empties a tree: a new one takes its place in the directory.
+  const TreeId fresh = db->NewTreeId();
+  WriteBatch flush;
+  flush.DropTree(tree);
+  flush.CreateTree(fresh);
+  flush.Put(kDirectoryTree, "place", "fresh");
+  REQUIRE(db->Write(flush, false).ToString() == "OK");
+  db.RunAll();
+  for (int i = 0; i < 3; ++i) {
+    db.clock()->Advance(200'000);
+    db->RequestSync();
+    db.RunAll();
+  }
+  CHECK(db->CurrentStall().state != WriteStall::State::kStop);
+  CHECK(db->BackgroundError().ok());
+  CHECK(db.Put("k", "v", fresh).ok());
+  CHECK(db.Get(Key(4)) == std::string(500, 'v'));
+  REQUIRE(db.Reopen().ok());
+  CHECK(db.Get("k", fresh) == "v");
+  CHECK(db.Get(Key(0)) == "(absent)");
+}
+
 TEST_CASE("a compaction of an empty tree does not leave that of another one undone") {
   // Both at once: the second is asked for while the job of the first is about to begin.
   class Waiting : public Executor {

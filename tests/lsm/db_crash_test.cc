@@ -194,7 +194,7 @@ TEST_CASE("an error of any one call loses nothing that was acknowledged") {
   constexpr int kUnits = 60;
   for (uint64_t seed = 21; seed <= 22; ++seed) {
     const uint64_t calls = CountCalls(seed, kUnits);
-    for (const uint64_t length : {1, 15}) {
+    for (const uint64_t length : {1u, 15u}) {
       for (uint64_t at = 1; at <= calls; ++at) {
         CAPTURE(seed);
         CAPTURE(length);

@@ -193,7 +193,7 @@ TEST_CASE("a newest segment whose header never reached the disk is a tail") {
 }
 
 TEST_CASE("a damaged header is corruption once a group was written behind it") {
-  for (const uint64_t segment : {1, 2, 3}) {
+  for (const uint64_t segment : {1u, 2u, 3u}) {
     CAPTURE(segment);
     MemFileSystem fs;
     LogMaker log(&fs, 4096);

@@ -97,10 +97,12 @@ TEST_CASE("an edit that a version cannot take is corruption") {
   CHECK(Version::Apply(*version, {{0, 0, 9}}, {}).status().IsCorruption());
   CHECK(Version::Apply(*version, {{0, 1, 1}}, {}).status().IsCorruption());
   CHECK(Version::Apply(*version, {}, {{3, File(1, "a", "b")}}).status().IsCorruption());
-  for (const auto& [smallest, largest] : std::vector<std::pair<std::string, std::string>>{
+  for (const auto& range : std::vector<std::pair<std::string, std::string>>{
            {"f", "g"}, {"b", "c"}, {"m", "n"}, {"", "zz"}, {"r", "s"}}) {
-    CAPTURE(smallest);
-    CHECK(Version::Apply(*version, {}, {{1, File(9, smallest, largest)}}).status().IsCorruption());
+    CAPTURE(range.first);
+    CHECK(Version::Apply(*version, {}, {{1, File(9, range.first, range.second)}})
+              .status()
+              .IsCorruption());
   }
   CHECK(Version::Apply(*version, {}, {{1, File(9, "g", "m")}}).ok());
 }

@@ -111,8 +111,10 @@ TEST_CASE("a manifest's dump shows each field of each edit, and where they end")
 TEST_CASE("a file that is no segment or no manifest is refused with one line") {
   const TemporaryDirectory directory;
   const std::string segment = MakeSegment(directory.path());
-  for (const auto& [command, path] : std::vector<std::pair<std::string, std::string>>{
+  for (const auto& call : std::vector<std::pair<std::string, std::string>>{
            {"manifest", segment}, {"wal", VARVE_TOOL}, {"wal", directory.path() + "/absent"}}) {
+    const auto& command = call.first;
+    const auto& path = call.second;
     CAPTURE(path);
     const Finished run = Tool({command, "dump", path});
     CHECK(run.status == 1);

@@ -108,7 +108,9 @@ void AppendDouble(double value, std::string* out) {
 
 void ReplyWriter::Simple(std::string_view text) { AppendLine('+', text, out_); }
 
-void ReplyWriter::Error(std::string_view text) { AppendLine('-', text, out_); }
+void ReplyWriter::Error(std::string_view text) {
+  AppendLine('-', text.substr(0, text.find_last_not_of("\r\n") + 1), out_);
+}
 
 void ReplyWriter::Integer(int64_t value) { AppendHeader(':', value, out_); }
 

@@ -27,7 +27,8 @@ class ReplyWriter {
 
   void Simple(std::string_view text);  // "+OK"; CR and LF in it become spaces
   void Ok() { Simple("OK"); }
-  // "-ERR text": the text begins with its code. CR and LF in it become spaces.
+  // "-ERR text": the text begins with its code. CR and LF at its end are left out, others become
+  // spaces.
   void Error(std::string_view text);
   void Integer(int64_t value);
   void Bulk(std::string_view bytes);

@@ -138,8 +138,10 @@ lsm::Status Debug(CommandContext& context) {
     context.reply.Ok();
     return {};
   }
-  context.reply.Error(fmt::format(
-      "ERR unknown subcommand or wrong number of arguments for '{}'. Try DEBUG HELP.", name));
+  constexpr size_t kMaxQuoted = 128;
+  context.reply.Error(
+      fmt::format("ERR unknown subcommand or wrong number of arguments for '{}'. Try DEBUG HELP.",
+                  name.substr(0, std::min(name.find('\0'), kMaxQuoted))));
   return {};
 }
 

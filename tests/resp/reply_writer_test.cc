@@ -66,6 +66,7 @@ TEST_CASE("types that only RESP3 has take Redis's form in RESP2") {
 
 TEST_CASE("a line of text stays one line") {
   CheckBoth("-ERR a  b c\r\n", "-ERR a  b c\r\n", [](ReplyWriter& w) { w.Error("ERR a\r\nb\nc"); });
+  CheckBoth("-ERR  a\r\n", "-ERR  a\r\n", [](ReplyWriter& w) { w.Error("ERR \na\r\n\n"); });
   CheckBoth("+a b\r\n", "+a b\r\n", [](ReplyWriter& w) { w.Simple("a\rb"); });
 }
 

@@ -162,6 +162,8 @@ Status FlushDb(CommandContext& c) {
 
 Status FlushAll(CommandContext& c) {
   if (!AcceptsFlushMode(c)) return Status::Ok();
+  // That a database is empty already may be the doing of a unit that can still be lost.
+  c.unit.ReflectEverything();
   for (const int database : c.instance.databases().NonEmpty()) c.unit.DropDatabaseTree(database);
   c.reply.Ok();
   return Status::Ok();

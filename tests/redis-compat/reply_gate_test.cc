@@ -62,6 +62,31 @@ TEST_CASE("under always a reader is not shown an unsynced FLUSHDB") {
   CHECK(server.TakeOutput(reader) == "$-1\r\n");
 }
 
+TEST_CASE("FLUSHALL shows that what is empty already was emptied") {
+  TestServer server(kAlways);
+  server.Call("SET a 1");
+  const auto one = server.Connect();
+  const auto two = server.Connect();
+  server.disk().syncs_end = false;
+  CHECK(server.Exchange(one, "FLUSHDB\r\n").empty());
+  CHECK(server.Exchange(two, "FLUSHALL\r\n").empty());
+  server.disk().syncs_end = true;
+  server.instance().db().RequestSync();
+  server.RunUntilIdle();
+  CHECK(server.TakeOutput(two) == "+OK\r\n");
+
+  server.TakeOutput(one);
+  server.Call("SET a 1");
+  server.disk().append_failure = lsm::Status::IoError("no luck");
+  server.Feed(one, "FLUSHDB\r\n");
+  server.Feed(two, "FLUSHALL\r\n");
+  server.RunUntilIdle();
+  CHECK(server.TakeOutput(one) == kLost);
+  CHECK(server.TakeOutput(two) == kLost);
+  server.disk().append_failure = {};
+  CHECK(server.Call("GET a") == "\"1\"");
+}
+
 TEST_CASE("when the group cannot be appended, replies that show it become errors") {
   TestServer server;
   server.Call("SET a before");

@@ -30,16 +30,23 @@ const WriteUnit::Write* WriteUnit::FindWrite(lsm::TreeId tree, std::string_view 
   }
   for (; indexed_ < writes_.size(); ++indexed_) {
     const Write& write = writes_[indexed_];
-    index_.emplace(HashOf(write.tree, KeyOf(write)), indexed_);
+    if (size_t* position = FindIndexed(write.tree, KeyOf(write))) {
+      *position = indexed_;
+    } else {
+      index_.emplace(HashOf(write.tree, KeyOf(write)), indexed_);
+    }
   }
-  const Write* newest = nullptr;
+  const size_t* position = FindIndexed(tree, key);
+  return position == nullptr ? nullptr : &writes_[*position];
+}
+
+size_t* WriteUnit::FindIndexed(lsm::TreeId tree, std::string_view key) {
   const auto [begin, end] = index_.equal_range(HashOf(tree, key));
   for (auto it = begin; it != end; ++it) {
     const Write& write = writes_[it->second];
-    if (write.tree != tree || KeyOf(write) != key) continue;
-    if (newest == nullptr || &write > newest) newest = &write;
+    if (write.tree == tree && KeyOf(write) == key) return &it->second;
   }
-  return newest;
+  return nullptr;
 }
 
 lsm::Result<std::optional<lsm::PinnedValue>> WriteUnit::Get(lsm::TreeId tree,

@@ -84,6 +84,8 @@ class WriteUnit {
   };
   bool CreatesTree(lsm::TreeId tree) const;
   const Write* FindWrite(lsm::TreeId tree, std::string_view key);
+  // The position of the newest indexed write of a key, null if there is none.
+  size_t* FindIndexed(lsm::TreeId tree, std::string_view key);
   std::string_view KeyOf(const Write& write) const {
     return batch_.rep().substr(write.key_begin, write.key_size);
   }
@@ -92,8 +94,9 @@ class WriteUnit {
   lsm::WriteBatch batch_;
   lsm::SequenceNumber reflects_ = 0;
   std::vector<Write> writes_;
-  // Positions in writes_ by hash of tree and key, for the first `indexed_` of them. Filled by reads
-  // only: a command that writes many keys and reads none pays nothing.
+  // Positions in writes_ by hash of tree and key, for the first `indexed_` of them: of each key the
+  // newest, so that a command may name a key any number of times. Filled by reads only: a command
+  // that writes many keys and reads none pays nothing.
   std::unordered_multimap<size_t, size_t> index_;
   size_t indexed_ = 0;
   std::vector<TreeChange> tree_changes_;

@@ -3,9 +3,11 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "lsm/random.h"
 #include "redis-compat/databases.h"
@@ -167,6 +169,19 @@ TEST_CASE("one command reads what it has written itself") {
   CHECK(server.Call(command) == "OK");
   CHECK(server.Call("DBSIZE") == "(integer) 50");
   CHECK(server.Call("MGET k0 k49") == "[\"v150\", \"v199\"]");
+}
+
+TEST_CASE("a command that names one key very often takes no longer for it") {
+  TestServer server;
+  constexpr size_t kTimes = 50'000;
+  std::vector<std::string> command = {"MSET"};
+  for (size_t i = 0; i < kTimes; ++i) command.insert(command.end(), {"k", std::to_string(i)});
+  const auto begin = std::chrono::steady_clock::now();
+  CHECK(server.Call(server.Connect(), command) == "OK");
+  // A hundred times what it takes; looking through all earlier writes takes minutes.
+  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(20));
+  CHECK(server.Call("GET k") == "\"49999\"");
+  CHECK(server.Call("DBSIZE") == "(integer) 1");
 }
 
 TEST_CASE("FLUSHDB empties a database at once, and it can be used again") {

@@ -24,6 +24,9 @@ namespace redis {
 enum class AppendFsync { kAlways, kEverysec, kNo };
 enum class ProtectedAccess { kNo, kYes, kLocal };  // enable-debug-command and its like
 
+// Of the `databases` directive. A stored database number beyond it is damage.
+inline constexpr int kMaxDatabases = 1 << 20;
+
 // Sizes in bytes, times in the unit of their name.
 struct Settings {
   // network

@@ -163,7 +163,7 @@ constexpr Directive kDirectives[] = {
     Bool("crash-memcheck-enabled", 0, "yes"),
     Bool("use-exit-on-panic", kHidden, "no"),
     Int("watchdog-period", kHidden, "0", 0, kIntMax),
-    Int("databases", kImmutable, "16", 1, kIntMax).To(Number<&Settings::databases>),
+    Int("databases", kImmutable, "16", 1, kMaxDatabases).To(Number<&Settings::databases>),
     Bool("always-show-logo", kImmutable, "no"),
     Bool("set-proc-title", kImmutable, "yes"),
     Custom("proc-title-template", 0, "{title} {listen-addr} {server-mode}", ParseTitleTemplate),

@@ -4,16 +4,10 @@
 #include <memory>
 #include <string>
 
+#include "redis-compat/config.h"
 #include "redis-compat/key_codec.h"
 
 namespace redis {
-
-namespace {
-
-// More than any configuration allows; a record above it is damage.
-constexpr uint32_t kMaxDatabases = 1u << 20;
-
-}  // namespace
 
 lsm::Status Databases::Load(lsm::ReadView* view) {
   entries_.clear();
@@ -27,7 +21,8 @@ lsm::Status Databases::Load(lsm::ReadView* view) {
     if (!number.ok()) return number.status();
     const auto tree = DecodeFixed32(records.value(), "database record");
     if (!tree.ok()) return tree.status();
-    if (number.value() >= kMaxDatabases || tree.value() == lsm::kDirectoryTree) {
+    // A number that no configuration allows is damage.
+    if (number.value() >= uint32_t{kMaxDatabases} || tree.value() == lsm::kDirectoryTree) {
       return lsm::Status::Corruption("malformed database record");
     }
     if (number.value() >= entries_.size()) entries_.resize(number.value() + 1);

@@ -162,7 +162,8 @@ TEST_CASE("lines that do not parse are refused with Redis's reason") {
   CHECK(LoadError("unixsocketperm 1777") == "argument must be between 0 and 777 inclusive");
   CHECK(LoadError("loglevel x") ==
         "argument(s) must be one of the following: debug, verbose, notice, warning");
-  CHECK(LoadError("databases 0") == "argument must be between 1 and 2147483647 inclusive");
+  CHECK(LoadError("databases 0") == "argument must be between 1 and 1048576 inclusive");
+  CHECK(LoadError("databases 1048577") == "argument must be between 1 and 1048576 inclusive");
   CHECK(LoadError("dir /nonexistent") == "No such file or directory");
   CHECK(LoadError("dbfilename a/b") == "dbfilename can't be a path, just a filename");
   CHECK(LoadError("save 1") == "Invalid save parameters");

@@ -39,6 +39,7 @@ class EngineListener : public lsm::Listener {
   }
   void OnBackgroundError(const lsm::Status& status) override {
     host_->Log(lsm::LogLevel::kWarning, status.ToString());
+    PostProgress();  // writes that wait are refused
     if (next_ != nullptr) next_->OnBackgroundError(status);
   }
   void OnReplayProgress(uint64_t done, uint64_t total) override {

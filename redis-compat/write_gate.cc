@@ -31,6 +31,11 @@ bool WriteGate::IsOpen() const {
   return db_->CurrentStall().state != lsm::WriteStall::State::kStop && !SyncIsLate();
 }
 
+bool WriteGate::MustWait(const lsm::WriteStall& stall) const {
+  if (stall.state == lsm::WriteStall::State::kStop) return PassesByItself(stall.reason);
+  return SyncIsLate();
+}
+
 WriteGate::Answer WriteGate::Ask(ClientId client, lsm::Status* reason) {
   const lsm::WriteStall stall = db_->CurrentStall();
   if (stall.state == lsm::WriteStall::State::kStop && !PassesByItself(stall.reason)) {
@@ -42,7 +47,7 @@ WriteGate::Answer WriteGate::Ask(ClientId client, lsm::Status* reason) {
     }
     return Answer::kRefuse;
   }
-  if (stall.state == lsm::WriteStall::State::kStop || SyncIsLate()) {
+  if (MustWait(stall)) {
     if (is_waiting_.insert(client).second) waiting_.push_back(client);
     return Answer::kWait;
   }
@@ -58,6 +63,10 @@ WriteGate::Answer WriteGate::Ask(ClientId client, lsm::Status* reason) {
   }
   next_write_us_ = std::max(next_write_us_, now_us) + std::min(stall.delay_micros, kMaxDelayUs);
   return Answer::kGo;
+}
+
+void WriteGate::WakeIfDecided() {
+  if (!waiting_.empty() && !MustWait(db_->CurrentStall())) WakeAll();
 }
 
 void WriteGate::WakeAll() {

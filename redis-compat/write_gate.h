@@ -37,11 +37,15 @@ class WriteGate {
   // Whether a write of the server's own may run now.
   bool IsOpen() const;
 
-  // Whoever waits may ask again: the engine is relieved, a sync ended, or some time has passed.
+  // To be called when the engine has news, and from time to time: whoever waits is woken if it may
+  // write now, or is to be refused.
+  void WakeIfDecided();
+  // Whoever waits may ask again.
   void WakeAll();
 
  private:
   bool SyncIsLate() const;
+  bool MustWait(const lsm::WriteStall& stall) const;
 
   lsm::DB* const db_;
   lsm::Clock* const clock_;

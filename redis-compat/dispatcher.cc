@@ -10,6 +10,7 @@
 #include "redis-compat/keyspace.h"
 #include "redis-compat/letters.h"
 #include "redis-compat/reply_gate.h"
+#include "redis-compat/scan_cursor.h"
 #include "redis-compat/write_gate.h"
 
 namespace redis {
@@ -20,10 +21,17 @@ namespace {
 constexpr int64_t kTurnUs = 1000;
 // Output that a client does not read stops its commands.
 constexpr size_t kMaxUnsentOutput = size_t{8} << 20;
+// A client that has not authenticated may not make the server keep more than this for it.
+constexpr size_t kMaxUnsentBeforeAuthentication = size_t{16} << 10;
 constexpr size_t kMaxQuoted = 128;
 
 // Error texts quote what the client sent as C strings: up to a NUL.
 std::string_view UpToNul(std::string_view text) { return text.substr(0, text.find('\0')); }
+
+// A browser can be made to send requests to a server of another protocol, and commands in them.
+bool IsRequestOfHttp(std::string_view name) {
+  return EqualsIgnoringCase(name, "post") || EqualsIgnoringCase(name, "host:");
+}
 
 std::string UnknownCommand(std::span<const std::string_view> args) {
   std::string text = "ERR unknown command '";
@@ -47,7 +55,7 @@ std::string UnknownSubcommand(std::span<const std::string_view> args) {
 
 void Dispatcher::ApplyParserLimits(Session* session) {
   resp::Limits limits = resp::kUnauthenticatedLimits;
-  if (session->state().authenticated) {
+  if (!instance_->MustAuthenticate(*session)) {
     limits = {};
     limits.max_bulk_length = instance_->max_string_size();
   }
@@ -70,6 +78,11 @@ Instance::RunResult Dispatcher::Run(Session* session) {
     if (session->output_bytes() > kMaxUnsentOutput) {
       result = RunResult::kPaused;
       break;
+    }
+    if (session->output_bytes() > kMaxUnsentBeforeAuthentication &&
+        instance_->MustAuthenticate(*session)) {
+      state.close_after_reply = true;
+      continue;
     }
     if (last_us_ >= turn_ends_us) {
       result = RunResult::kYield;
@@ -107,7 +120,7 @@ Instance::RunResult Dispatcher::Run(Session* session) {
 
 Dispatcher::Done Dispatcher::Execute(Session* session, Arguments args) {
   const CommandSpec* spec = Find(session, args);
-  if (spec == nullptr || !IsAllowed(session, *spec, args)) return Done::kExecuted;
+  if (spec == nullptr || !IsAllowed(session, *spec)) return Done::kExecuted;
   if (spec->Is(kWrite)) {
     lsm::Status reason;
     switch (instance_->write_gate_->Ask(session->id(), &reason)) {
@@ -128,6 +141,14 @@ Dispatcher::Done Dispatcher::Execute(Session* session, Arguments args) {
 
 const CommandSpec* Dispatcher::Find(Session* session, Arguments args) {
   const CommandSpec* spec = FindCommand(args[0]);
+  if (spec == nullptr && IsRequestOfHttp(args[0])) {
+    instance_->host().Log(lsm::LogLevel::kWarning,
+                          "A web page may be attacking the server: a client at " +
+                              session->peer().address + " sent '" + ToUpper(UpToNul(args[0])) +
+                              "', connection closed");
+    session->state().close_after_reply = true;
+    return nullptr;
+  }
   if (spec == nullptr || spec->is_subcommand()) {
     Reject(session, nullptr, UnknownCommand(args));
     return nullptr;
@@ -151,7 +172,7 @@ const CommandSpec* Dispatcher::Find(Session* session, Arguments args) {
   return spec;
 }
 
-bool Dispatcher::IsAllowed(Session* session, const CommandSpec& spec, Arguments /*args*/) {
+bool Dispatcher::IsAllowed(Session* session, const CommandSpec& spec) {
   if (spec.Is(kProtected)) {
     const ProtectedAccess access = instance_->settings().enable_debug_command;
     const Session::Peer& peer = session->peer();
@@ -164,7 +185,7 @@ bool Dispatcher::IsAllowed(Session* session, const CommandSpec& spec, Arguments 
       return false;
     }
   }
-  if (!session->state().authenticated && !spec.Is(kNoAuth)) {
+  if (!spec.Is(kNoAuth) && instance_->MustAuthenticate(*session)) {
     Reject(session, &spec, errors::kNoAuth);
     return false;
   }
@@ -174,7 +195,6 @@ bool Dispatcher::IsAllowed(Session* session, const CommandSpec& spec, Arguments 
 void Dispatcher::Call(Session* session, const CommandSpec& spec, Arguments args) {
   ClientState& state = session->state();
   state.last_command = &spec;
-  state.last_interaction_ms = instance_->now_ms();
   ++state.commands_processed;
 
   uint64_t begin = session->output_end();
@@ -190,6 +210,8 @@ void Dispatcher::Call(Session* session, const CommandSpec& spec, Arguments args)
     session->output_.resize(session->output_.size() - static_cast<size_t>(reply_size));
     begin = session->output_end();
     unit_.Clear();
+    // The unit may have held a prefix that is in memory already.
+    instance_->cursors_->Forget();
     reply.Error(EngineErrorReply(status));
   }
   FinishReply(session, &spec, begin);

@@ -31,7 +31,7 @@ class Dispatcher {
   Done Execute(Session* session, Arguments args);
   // Null after an error was replied.
   const CommandSpec* Find(Session* session, Arguments args);
-  bool IsAllowed(Session* session, const CommandSpec& spec, Arguments args);
+  bool IsAllowed(Session* session, const CommandSpec& spec);
   void Call(Session* session, const CommandSpec& spec, Arguments args);
   void Reject(Session* session, const CommandSpec* spec, std::string_view error);
   void FinishReply(Session* session, const CommandSpec* spec, uint64_t begin);

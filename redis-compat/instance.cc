@@ -10,6 +10,7 @@
 #include "redis-compat/dispatcher.h"
 #include "redis-compat/engine_errors.h"
 #include "redis-compat/expiry.h"
+#include "redis-compat/key_codec.h"
 #include "redis-compat/reply_gate.h"
 #include "redis-compat/scan_cursor.h"
 #include "redis-compat/server_time.h"
@@ -28,6 +29,8 @@ constexpr int64_t kLossLogIntervalUs = 1'000'000;
 constexpr size_t kMaxStringSize = size_t{512} << 20;
 static_assert(kMaxStringSize < lsm::kMaxKeySize && kMaxStringSize < lsm::kMaxValueSize);
 constexpr int64_t kPersistTimeIntervalMs = 1000;
+// How long a client may take to say its password.
+constexpr int64_t kAuthenticationMs = 30'000;
 
 }  // namespace
 
@@ -100,6 +103,7 @@ Instance::RunResult Instance::Run(Session* session) {
   assert(in_tick_);
   if (closed_) return RunResult::kClose;
   session->ran_ = true;
+  session->state().last_interaction_ms = now_ms_;
   if (!session->in_tick_) {
     session->in_tick_ = true;
     tick_sessions_.push_back(session);
@@ -156,7 +160,6 @@ lsm::Status Instance::Commit(WriteUnit* unit) {
   const bool had_group = writer_->HasOpenGroup();
   const lsm::Result<lsm::SequenceNumber> sequence = writer_->Commit(batch);
   if (!sequence.ok()) {
-    cursors_->Forget();
     if (had_group && !writer_->HasOpenGroup()) OnGroupLost(sequence.status());
     return sequence.status();
   }
@@ -212,34 +215,36 @@ void Instance::Cron() {
     last_sync_request_us_ = now_us;
     db_->RequestSync();
   }
-  if (write_gate_->IsOpen()) write_gate_->WakeAll();
+  write_gate_->WakeIfDecided();
   CloseIdleClients();
 }
 
 lsm::Status Instance::PersistTime() {
   if (now_ms_ - time_->persisted_ms() < kPersistTimeIntervalMs || !MayWrite()) return {};
   if (db_->visible_sequence() <= time_persisted_at_) return {};  // nothing new since
-  lsm::WriteBatch unit;
-  time_->Persist(&unit);
+  WriteUnit unit(this);
+  unit.Put(lsm::kDirectoryTree, kTimeRecord, time_->Persist());
   BeginWrite();
-  const lsm::Result<lsm::SequenceNumber> sequence = writer_->Commit(unit);
-  if (!sequence.ok()) return sequence.status();
-  time_persisted_at_ = sequence.value();
+  RETURN_IF_ERROR(Commit(&unit));
+  time_persisted_at_ = unit.reflects();
   return {};
 }
 
 void Instance::CloseIdleClients() {
-  const int64_t limit_s = settings().timeout_s;
-  if (limit_s <= 0) return;
+  const int64_t limit_ms = settings().timeout_s * int64_t{1000};
+  if (limit_ms <= 0 && settings().requirepass.empty()) return;
   for (const auto& [id, session] : sessions_) {
     const ClientState& state = session->state();
-    const bool idle = now_ms_ - state.last_interaction_ms > limit_s * 1000;
-    if (idle && !state.close_after_reply) CloseSession(session.get());
+    const int64_t idle_ms = now_ms_ - state.last_interaction_ms;
+    const bool is_late = now_ms_ - state.created_ms > kAuthenticationMs;
+    const bool ends =
+        (limit_ms > 0 && idle_ms > limit_ms) || (is_late && MustAuthenticate(*session));
+    if (ends && !state.close_after_reply) CloseSession(session.get());
   }
 }
 
 void Instance::OnEngineProgress() {
-  if (write_gate_->IsOpen()) write_gate_->WakeAll();
+  write_gate_->WakeIfDecided();
   if (in_tick_) return;
   std::erase_if(tick_sessions_, [this](Session* session) {
     const uint64_t before = session->releasable_;

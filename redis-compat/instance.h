@@ -111,6 +111,10 @@ class Instance {
   const std::string& run_id() const { return run_id_; }
   // By id, so in the order they connected.
   const std::map<ClientId, std::unique_ptr<Session>>& sessions() const { return sessions_; }
+  // Whether the client has to say a password before anything else.
+  bool MustAuthenticate(const Session& session) const {
+    return !session.state().authenticated && !settings().requirepass.empty();
+  }
   // Ends a client after what it is owed is written; the host is told.
   void CloseSession(Session* session);
 

@@ -104,7 +104,9 @@ lsm::Status Instance::Shutdown() {
   writer_.reset();
   read_view_.reset();
   lsm::WriteBatch unit;
-  if (time_->NowMs() > time_->persisted_ms()) time_->Persist(&unit);
+  if (time_->NowMs() > time_->persisted_ms()) {
+    unit.Put(lsm::kDirectoryTree, kTimeRecord, time_->Persist());
+  }
   lsm::Status written = write_gate_->IsOpen() ? db_->Write(unit, true) : db_->SyncWal();
   lsm::Status closed = db_->Close();
   if (!status.ok()) return status;

@@ -100,7 +100,6 @@ class Keyspace {
 
  private:
   lsm::Result<KeySlot> Load(std::string_view key);
-  void RemoveRecords(const KeySlot& slot);
 
   Instance* const instance_;
   WriteUnit* const unit_;

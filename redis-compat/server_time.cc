@@ -36,9 +36,9 @@ int64_t ServerTime::NowMs() {
   return now_ms_;
 }
 
-void ServerTime::Persist(lsm::WriteBatch* unit) {
-  unit->Put(lsm::kDirectoryTree, kTimeRecord, EncodeFixed64(static_cast<uint64_t>(now_ms_)));
+std::string ServerTime::Persist() {
   persisted_ms_ = now_ms_;
+  return EncodeFixed64(static_cast<uint64_t>(now_ms_));
 }
 
 }  // namespace redis

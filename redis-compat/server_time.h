@@ -11,11 +11,11 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "lsm/clock.h"
 #include "lsm/db.h"
 #include "lsm/status.h"
-#include "lsm/write_batch.h"
 
 namespace redis {
 
@@ -26,8 +26,8 @@ class ServerTime {
   // Reads the highest time of earlier runs.
   lsm::Status Load(lsm::ReadView* view);
   int64_t NowMs();
-  // Adds the record to `unit`.
-  void Persist(lsm::WriteBatch* unit);
+  // What to write as the time record now.
+  std::string Persist();
   int64_t persisted_ms() const { return persisted_ms_; }
 
  private:

@@ -141,7 +141,7 @@ lsm::Status Hello(CommandContext& context) {
     context.reply.Error(kWrongPass);
     return {};
   }
-  if (!state.authenticated) {
+  if (context.instance.MustAuthenticate(context.session)) {
     context.reply.Error(
         "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO "
         "<proto> AUTH <user> <pass> option can be used to authenticate the client and select the "
@@ -190,8 +190,10 @@ lsm::Status Reset(CommandContext& context) {
 
 lsm::Status Select(CommandContext& context) {
   int64_t index = 0;
-  if (!resp::ParseInteger(context.args[1], &index) || index < INT32_MIN || index > INT32_MAX) {
+  if (!resp::ParseInteger(context.args[1], &index)) {
     context.reply.Error(errors::kNotInteger);
+  } else if (index < INT32_MIN || index > INT32_MAX) {
+    context.reply.Error("ERR value is out of range, value must between -2147483648 and 2147483647");
   } else if (index < 0 || index >= context.instance.settings().databases) {
     context.reply.Error("ERR DB index is out of range");
   } else {

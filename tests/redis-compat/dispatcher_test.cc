@@ -52,6 +52,60 @@ TEST_CASE("a client that has not authenticated is refused everything that needs 
   CHECK(server.instance().statistics().errors_by_code.at("NOAUTH") == 2);
 }
 
+TEST_CASE("whoever has not authenticated may go on once there is no password any more") {
+  TestServer server("requirepass secret\n");
+  const auto late = server.Connect();
+  const auto owner = server.Connect();
+  CHECK(server.Exchange(late, "GET a\r\n") == "-NOAUTH Authentication required.\r\n");
+  server.Exchange(owner, "AUTH secret\r\n");
+  CHECK(server.Exchange(owner, "CONFIG SET requirepass \"\"\r\n") == "+OK\r\n");
+  CHECK(server.Exchange(late, "GET a\r\n") == "$-1\r\n");
+  CHECK(server.Exchange(owner, "CONFIG SET requirepass other\r\n") == "+OK\r\n");
+  CHECK(server.Exchange(late, "GET a\r\n") == "-NOAUTH Authentication required.\r\n");
+  CHECK(server.Exchange(owner, "GET a\r\n") == "$-1\r\n");
+}
+
+TEST_CASE("before authentication little output is kept, and time is short") {
+  TestServer server("requirepass secret\n");
+  const auto flooder = server.Connect();
+  const auto owner = server.Connect();
+  server.Exchange(owner, "AUTH secret\r\n");
+  std::string flood;
+  for (int i = 0; i < 10'000; ++i) flood += "GET a\r\n";
+  redis::Session* const session = server.instance().Find(flooder);
+  session->input() = flood;
+  server.instance().BeginTick();
+  CHECK(server.instance().Run(session) == redis::Instance::RunResult::kClose);
+  server.instance().EndTick();
+  CHECK(session->output_bytes() < 17'000);
+  session->ConsumeOutput(session->output_bytes());
+
+  const auto silent = server.Connect();
+  server.Sleep(31'000);
+  CHECK(server.instance().Find(silent) == nullptr);
+  CHECK(server.instance().Find(owner) != nullptr);
+}
+
+TEST_CASE("a client counts as active when it sends anything, also what is refused") {
+  TestServer server("timeout 2\n");
+  const auto busy = server.Connect();
+  const auto idle = server.Connect();
+  for (int i = 0; i < 4; ++i) {
+    server.Exchange(busy, "NOSUCH\r\n");
+    server.Sleep(1000);
+  }
+  CHECK(server.instance().Find(idle) == nullptr);
+  CHECK(server.instance().Find(busy) != nullptr);
+}
+
+TEST_CASE("what a browser sends ends the connection without a reply") {
+  TestServer server;
+  const auto browser = server.Connect();
+  CHECK(server.Exchange(browser, "POST / HTTP/1.1\r\nHost: x\r\n\r\nSET a 1\r\n").empty());
+  CHECK(server.Exchange(server.Connect(), "hOST: x\r\nSET a 1\r\n").empty());
+  CHECK(server.Call("EXISTS a") == "(integer) 0");
+}
+
 TEST_CASE("calls, rejections and failures are counted for each command") {
   TestServer server;
   server.Call("SET a x");
@@ -149,6 +203,17 @@ TEST_CASE("a write waits while the engine has stopped writes, and reads go on") 
   server.RunUntilIdle();
   CHECK(server.TakeOutput(writer) == "+OK\r\n$1\r\n2\r\n");
   CHECK(server.instance().statistics().write_pauses > 0);
+}
+
+TEST_CASE("a write that waits is refused when it turns out that the stop does not end") {
+  TestServer server;
+  const auto writer = server.Connect();
+  server.disk().stall = {lsm::WriteStall::State::kStop, lsm::WriteStall::Reason::kMemtables, 0};
+  CHECK(server.Exchange(writer, "SET a 1\r\n").empty());
+  server.disk().stall.reason = lsm::WriteStall::Reason::kBackgroundError;
+  server.instance().engine_listener().OnBackgroundError(lsm::Status::IoError("no luck"));
+  server.RunUntilIdle();
+  CHECK(server.TakeOutput(writer).starts_with("-MISCONF Errors writing to the AOF file: "));
 }
 
 TEST_CASE("a write is refused, not delayed, while the disk is full") {

@@ -10,6 +10,9 @@
 #include <vector>
 
 #include "lsm/random.h"
+#include "lsm/write_batch.h"
+#include "redis-compat/databases.h"
+#include "redis-compat/key_codec.h"
 #include "resp/reply_parser.h"
 #include "tests/support/test_server.h"
 
@@ -181,6 +184,32 @@ TEST_CASE("a prefix that was lost with its group is not used, and the scan can g
   CHECK(server.Exchange(client, "SCAN 0 COUNT 10\r\n").starts_with("-MISCONF"));
   server.disk().append_failure = {};
   CHECK(ScanAll(server, {"COUNT", "10"}).size() == 2000);
+}
+
+TEST_CASE("a prefix that was registered by a scan that failed is not used") {
+  TestServer server;
+  std::vector<std::string> command = {"MSET", "aaaac", "v"};
+  for (int i = 1000; i < 1600; ++i) {
+    command.insert(command.end(), {"aaaabbbb" + std::to_string(i), "v"});
+  }
+  server.Call(server.Connect(), command);
+  // The scan registers "aaaa", which does not part the keys, goes on, and comes to a damaged one.
+  const lsm::TreeId tree = server.instance().databases().Find(0).tree;
+  lsm::WriteBatch damage;
+  damage.Put(tree, "kaaaabbbb1400", "");
+  REQUIRE(server.instance().db().Write(damage, true).ok());
+  CHECK(server.Call("SCAN 0 COUNT 1").starts_with("(error) ERR"));
+  CHECK(server.Call("SET aaaabbbb1400 v").starts_with("(error) ERR"));
+  lsm::WriteBatch repair;
+  std::string value;
+  redis::Header header;
+  header.payload = "v";
+  redis::EncodeHeader(header, &value);
+  repair.Put(tree, "kaaaabbbb1400", value);
+  REQUIRE(server.instance().db().Write(repair, true).ok());
+  CHECK(ScanAll(server, {"COUNT", "1"}).size() == 601);
+  server.Restart();
+  CHECK(ScanAll(server, {"COUNT", "1"}).size() == 601);
 }
 
 TEST_CASE("MATCH with a literal prefix starts at it and ends behind it") {

@@ -137,14 +137,10 @@ void EventLoop::WakeAfter(redis::ClientId client, int64_t delay_micros) {
   if (alarm == alarms_.begin()) RingAlarms();
 }
 
-void EventLoop::CloseClient(redis::ClientId client, bool discard_output) {
+void EventLoop::CloseClient(redis::ClientId client) {
   Connection* connection = Find(client);
   if (connection == nullptr) return;
-  if (discard_output) {
-    connection->Kill();
-  } else {
-    connection->CloseWhenWritten();
-  }
+  connection->Kill();
   Ready(connection);
 }
 

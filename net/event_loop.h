@@ -61,7 +61,7 @@ class EventLoop : public ConnectionOwner {
   void Stop();
   void Wake(redis::ClientId client);
   void WakeAfter(redis::ClientId client, int64_t delay_micros);
-  void CloseClient(redis::ClientId client, bool discard_output);
+  void CloseClient(redis::ClientId client);
   size_t connection_count() const { return connections_.size(); }
 
  private:

@@ -31,9 +31,7 @@ class UvHost : public redis::Host {
   void WakeAfter(redis::ClientId client, int64_t delay_micros) override {
     loop_->WakeAfter(client, delay_micros);
   }
-  void CloseClient(redis::ClientId client, bool discard_output) override {
-    loop_->CloseClient(client, discard_output);
-  }
+  void CloseClient(redis::ClientId client) override { loop_->CloseClient(client); }
   void Stop() override { loop_->Stop(); }
   lsm::Status ApplyNetworkConfig() override;
   uint64_t AllocatedBytes() override { return allocated_bytes_ ? allocated_bytes_() : 0; }

@@ -26,8 +26,8 @@ class Host {
   virtual void Wake(ClientId client) = 0;
   // The same after a delay: writes are being slowed. Without timers the session tries at once.
   virtual void WakeAfter(ClientId client, int64_t /*delay_micros*/) { Wake(client); }
-  // Closes the connection when what it has to say is written (or at once if `discard_output`).
-  virtual void CloseClient(ClientId client, bool discard_output) = 0;
+  // Closes the connection, whatever has not been written to it. Its session dies after the tick.
+  virtual void CloseClient(ClientId client) = 0;
   // Leaves the loop after this tick's replies are written. The process exits 0.
   virtual void Stop() = 0;
   // Listening addresses, keepalive, hz and such, after CONFIG SET changed them. If it fails nothing

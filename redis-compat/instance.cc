@@ -90,7 +90,7 @@ size_t Instance::max_string_size() const {
 
 void Instance::CloseSession(Session* session) {
   session->state().close_after_reply = true;
-  host_->CloseClient(session->id(), false);
+  host_->CloseClient(session->id());
 }
 
 void Instance::BeginTick() {

@@ -115,7 +115,7 @@ class Instance {
   bool MustAuthenticate(const Session& session) const {
     return !session.state().authenticated && !settings().requirepass.empty();
   }
-  // Ends a client after what it is owed is written; the host is told.
+  // Ends a client, whatever it is still owed: it may be one that does not read. The host is told.
   void CloseSession(Session* session);
 
   lsm::Random& random() { return random_; }

@@ -98,6 +98,17 @@ TEST_CASE("a client counts as active when it sends anything, also what is refuse
   CHECK(server.instance().Find(busy) != nullptr);
 }
 
+TEST_CASE("a client that is killed goes at once, whatever it has not read") {
+  TestServer server;
+  const auto victim = server.Connect();
+  redis::Session* const killer = server.instance().Find(server.Connect());
+  killer->input() = "CLIENT KILL ID " + std::to_string(victim) + "\r\n";
+  server.instance().BeginTick();
+  server.instance().Run(killer);
+  server.instance().EndTick();
+  CHECK(server.host().closing.contains(victim));
+}
+
 TEST_CASE("what a browser sends ends the connection without a reply") {
   TestServer server;
   const auto browser = server.Connect();

@@ -27,9 +27,7 @@ class FakeHost : public redis::Host {
   void WakeAfter(redis::ClientId client, int64_t delay_micros) override {
     delayed[client] = delay_micros;
   }
-  void CloseClient(redis::ClientId client, bool discard_output) override {
-    closing[client] = discard_output;
-  }
+  void CloseClient(redis::ClientId client) override { closing.insert(client); }
   void Stop() override { stopped = true; }
   void Log(lsm::LogLevel, std::string_view message) override {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -53,7 +51,7 @@ class FakeHost : public redis::Host {
 
   std::set<redis::ClientId> woken;
   std::map<redis::ClientId, int64_t> delayed;  // how long each waits
-  std::map<redis::ClientId, bool> closing;     // whether the output is discarded
+  std::set<redis::ClientId> closing;
   bool stopped = false;
 
  private:

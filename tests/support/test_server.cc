@@ -132,11 +132,11 @@ bool TestServer::Tick() {
     if (result == RunResult::kClose) connection.is_closed = true;
   }
   instance_->EndTick();
-  for (const auto& [client, discard] : std::exchange(host_.closing, {})) {
+  for (const redis::ClientId client : std::exchange(host_.closing, {})) {
     const auto found = connections_.find(client);
     if (found == connections_.end()) continue;
     found->second.is_closed = true;
-    if (discard) instance_->Disconnect(client);
+    instance_->Disconnect(client);
   }
   for (auto& [client, connection] : connections_) Write(client, &connection);
   return ran || had_tasks || executor_.Queued() > 0;

@@ -25,9 +25,6 @@ constexpr size_t kMaxUnsentOutput = size_t{8} << 20;
 constexpr size_t kMaxUnsentBeforeAuthentication = size_t{16} << 10;
 constexpr size_t kMaxQuoted = 128;
 
-// Error texts quote what the client sent as C strings: up to a NUL.
-std::string_view UpToNul(std::string_view text) { return text.substr(0, text.find('\0')); }
-
 // A browser can be made to send requests to a server of another protocol, and commands in them.
 bool IsRequestOfHttp(std::string_view name) {
   return EqualsIgnoringCase(name, "post") || EqualsIgnoringCase(name, "host:");

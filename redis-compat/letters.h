@@ -22,6 +22,9 @@ inline std::string ToLower(std::string_view text) {
   for (char& c : lower) c = ToLower(c);
   return lower;
 }
+// What Redis's texts quote of what a client sent: they take it for a C string.
+inline std::string_view UpToNul(std::string_view text) { return text.substr(0, text.find('\0')); }
+
 inline std::string ToUpper(std::string_view text) {
   std::string upper(text);
   for (char& c : upper) c = ToUpper(c);

@@ -30,7 +30,7 @@ std::optional<ClientType> ParseType(std::string_view name) {
 }
 
 std::string UnknownType(std::string_view name) {
-  return fmt::format("ERR Unknown client type '{}'", name);
+  return fmt::format("ERR Unknown client type '{}'", UpToNul(name));
 }
 
 struct KillFilter {
@@ -67,7 +67,7 @@ void ParseKillOption(std::string_view option, std::string_view value, KillFilter
     filter->local_address = value;
   } else if (EqualsIgnoringCase(option, "user")) {
     // Everybody is the user "default".
-    if (value != "default") *error = fmt::format("ERR No such user '{}'", value);
+    if (value != "default") *error = fmt::format("ERR No such user '{}'", UpToNul(value));
   } else if (EqualsIgnoringCase(option, "skipme") && EqualsIgnoringCase(value, "yes")) {
     filter->skips_caller = true;
   } else if (EqualsIgnoringCase(option, "skipme") && EqualsIgnoringCase(value, "no")) {
@@ -202,7 +202,7 @@ lsm::Status SetInfo(CommandContext& context) {
   if (EqualsIgnoringCase(attribute, "lib-name")) target = &state.library_name;
   if (EqualsIgnoringCase(attribute, "lib-ver")) target = &state.library_version;
   if (target == nullptr) {
-    context.reply.Error(fmt::format("ERR Unrecognized option '{}'", attribute));
+    context.reply.Error(fmt::format("ERR Unrecognized option '{}'", UpToNul(attribute)));
   } else if (!IsPrintableWord(context.args[3])) {
     context.reply.Error(
         fmt::format("ERR {} cannot contain spaces, newlines or special characters.", attribute));

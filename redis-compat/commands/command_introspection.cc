@@ -247,8 +247,9 @@ lsm::Status ReplyKeys(CommandContext& context, bool with_flags) {
 
 lsm::Status Command(CommandContext& context) {
   if (context.args.size() > 1) {
-    context.reply.Error(
-        fmt::format("ERR unknown subcommand '{}'. Try COMMAND HELP.", context.args[1]));
+    constexpr size_t kMaxQuoted = 128;
+    context.reply.Error(fmt::format("ERR unknown subcommand '{}'. Try COMMAND HELP.",
+                                    UpToNul(context.args[1]).substr(0, kMaxQuoted)));
     return {};
   }
   const std::vector<const CommandSpec*> rows = TopLevelCommands();

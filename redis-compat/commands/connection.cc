@@ -68,7 +68,8 @@ bool ParseHelloOptions(CommandContext& context, HelloOptions* options) {
         return false;
       }
     } else {
-      context.reply.Error(fmt::format("ERR Syntax error in HELLO option '{}'", context.args[i]));
+      context.reply.Error(
+          fmt::format("ERR Syntax error in HELLO option '{}'", UpToNul(context.args[i])));
       return false;
     }
   }

@@ -141,7 +141,7 @@ lsm::Status Debug(CommandContext& context) {
   constexpr size_t kMaxQuoted = 128;
   context.reply.Error(
       fmt::format("ERR unknown subcommand or wrong number of arguments for '{}'. Try DEBUG HELP.",
-                  name.substr(0, std::min(name.find('\0'), kMaxQuoted))));
+                  UpToNul(name).substr(0, kMaxQuoted)));
   return {};
 }
 

@@ -40,8 +40,7 @@ bool ParseConditions(CommandContext& c, Conditions* conditions) {
     } else if (parser.Take("LT")) {
       conditions->lt = true;
     } else {
-      const std::string_view option = parser.Peek();
-      parser.Fail("ERR Unsupported option " + std::string(option.substr(0, option.find('\0'))));
+      parser.Fail("ERR Unsupported option " + std::string(UpToNul(parser.Peek())));
     }
   }
   if (conditions->nx && (conditions->xx || conditions->gt || conditions->lt)) {

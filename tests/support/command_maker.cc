@@ -402,19 +402,20 @@ MadeCommand CommandMaker::ServerCommand() {
 
 // Any name with any number of arguments.
 MadeCommand CommandMaker::WrongCommand() {
+  using namespace std::string_view_literals;
   MadeCommand command;
   command.words = {AnyCase(
-      Pick({"APPEND", "DECR",   "DECRBY",    "GET",         "GETDEL",     "GETEX",     "GETSET",
-            "INCR",   "INCRBY", "MGET",      "MSET",        "MSETNX",     "PSETEX",    "SET",
-            "SETEX",  "SETNX",  "STRLEN",    "DBSIZE",      "DEL",        "EXISTS",    "KEYS",
-            "TYPE",   "UNLINK", "EXPIRE",    "EXPIREAT",    "EXPIRETIME", "PERSIST",   "PEXPIRE",
-            "PTTL",   "TTL",    "PEXPIREAT", "PEXPIRETIME", "ECHO",       "SELECT",    "PING",
-            "NOSUCH", "G\r\nT", "AUTH",      "CLIENT",      "CONFIG",     "RANDOMKEY", "PUT",
-            "RESET",  "DEBUG"}))};
+      Pick({"APPEND", "DECR",    "DECRBY",    "GET",         "GETDEL",     "GETEX",     "GETSET",
+            "INCR",   "INCRBY",  "MGET",      "MSET",        "MSETNX",     "PSETEX",    "SET",
+            "SETEX",  "SETNX",   "STRLEN",    "DBSIZE",      "DEL",        "EXISTS",    "KEYS",
+            "TYPE",   "UNLINK",  "EXPIRE",    "EXPIREAT",    "EXPIRETIME", "PERSIST",   "PEXPIRE",
+            "PTTL",   "TTL",     "PEXPIREAT", "PEXPIRETIME", "ECHO",       "SELECT",    "PING",
+            "NOSUCH", "G\r\nT",  "AUTH",      "CLIENT",      "CONFIG",     "RANDOMKEY", "PUT",
+            "RESET",  "COMMAND", "HELLO",     "DEBUG"}))};
   const std::string name = command.words[0];
   for (uint64_t i = random_.Uniform(5); i-- > 0;) {
     command.words.push_back(random_.OneIn(40) ? std::string(200, 'q')
-                                              : Pick({"x", "y z", "", "\r\n"}));
+                                              : Pick({"x"sv, "y z"sv, ""sv, "\r\n"sv, "a\0b"sv}));
   }
   const auto is = [&](std::string_view other) {
     return name.size() == other.size() &&
@@ -423,6 +424,8 @@ MadeCommand CommandMaker::WrongCommand() {
   };
   // By chance they are right.
   if (is("KEYS")) command.check = MadeCommand::Check::kAnyOrder;
+  if (is("HELLO")) command.check = MadeCommand::Check::kHello;
+  if (is("COMMAND") && command.words.size() == 1) command.words.push_back("x");
   for (const std::string_view time : {"TTL", "PTTL", "EXPIRETIME", "PEXPIRETIME"}) {
     if (is(time)) command.check = MadeCommand::Check::kTime;
   }

@@ -119,16 +119,9 @@ Dispatcher::Done Dispatcher::Execute(Session* session, Arguments args) {
   const CommandSpec* spec = Find(session, args);
   if (spec == nullptr || !IsAllowed(session, *spec)) return Done::kExecuted;
   if (spec->Is(kWrite)) {
-    lsm::Status reason;
-    switch (instance_->write_gate_->Ask(session->id(), &reason)) {
-      case WriteGate::Answer::kGo:
-        break;
-      case WriteGate::Answer::kWait:
-        ++instance_->statistics().write_pauses;
-        return Done::kMustWait;
-      case WriteGate::Answer::kRefuse:
-        Reject(session, spec, EngineErrorReply(reason));
-        return Done::kExecuted;
+    if (instance_->write_gate_->Ask(session->id()) == WriteGate::Answer::kWait) {
+      ++instance_->statistics().write_pauses;
+      return Done::kMustWait;
     }
     instance_->BeginWrite();
   }

@@ -36,22 +36,13 @@ bool WriteGate::MustWait(const lsm::WriteStall& stall) const {
   return SyncIsLate();
 }
 
-WriteGate::Answer WriteGate::Ask(ClientId client, lsm::Status* reason) {
+WriteGate::Answer WriteGate::Ask(ClientId client) {
   const lsm::WriteStall stall = db_->CurrentStall();
-  if (stall.state == lsm::WriteStall::State::kStop && !PassesByItself(stall.reason)) {
-    *reason = db_->BackgroundError();
-    if (reason->ok()) {
-      *reason = stall.reason == lsm::WriteStall::Reason::kDiskFull
-                    ? lsm::Status::NoSpace("the disk is full")
-                    : lsm::Status::Busy("background work has failed");
-    }
-    return Answer::kRefuse;
-  }
   if (MustWait(stall)) {
     if (is_waiting_.insert(client).second) waiting_.push_back(client);
     return Answer::kWait;
   }
-  if (stall.state == lsm::WriteStall::State::kNone) {
+  if (stall.state != lsm::WriteStall::State::kSlowdown) {
     next_write_us_ = 0;
     return Answer::kGo;
   }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// WriteGate decides whether a write command may run now, has to wait, or is refused.
+// WriteGate decides whether a write command may run now or has to wait.
 //
 //   - The engine has stopped writes for a reason that passes by itself (memtables, L0 files): wait
 //     until it says that it is relieved.
 //   - The engine slows writes: each write command moves the time of the next one on by the delay it
 //     asks for, over all sessions.
 //   - `appendfsync everysec`, and the oldest unsynced unit is two seconds old: wait for the sync.
-//   - The disk is full or background work failed: refuse, with the reason.
+//   - The disk is full or background work failed: run. The engine knows what it can take - a full
+//     disk takes what frees space - and says why it refuses the rest.
 //
 // Reads never ask.
 //
@@ -30,15 +31,14 @@ class WriteGate {
   WriteGate(lsm::DB* db, lsm::Clock* clock, Host* host, const Settings* settings)
       : db_(db), clock_(clock), host_(host), settings_(settings) {}
 
-  enum class Answer { kGo, kWait, kRefuse };
-  // After kGo the caller writes. After kWait the client is woken when it should ask again. After
-  // kRefuse, `reason` says why.
-  Answer Ask(ClientId client, lsm::Status* reason);
+  enum class Answer { kGo, kWait };
+  // After kGo the caller writes. After kWait the client is woken when it should ask again.
+  Answer Ask(ClientId client);
   // Whether a write of the server's own may run now.
   bool IsOpen() const;
 
-  // To be called when the engine has news, and from time to time: whoever waits is woken if it may
-  // write now, or is to be refused.
+  // To be called when the engine has news, and from time to time: whoever waits is woken if it need
+  // not wait any more.
   void WakeIfDecided();
   // Whoever waits may ask again.
   void WakeAll();

@@ -227,12 +227,16 @@ TEST_CASE("a write that waits is refused when it turns out that the stop does no
   CHECK(server.TakeOutput(writer).starts_with("-MISCONF Errors writing to the AOF file: "));
 }
 
-TEST_CASE("a write is refused, not delayed, while the disk is full") {
+TEST_CASE("while the disk is full writes are refused, not delayed, but for what frees space") {
   TestServer server;
-  server.Call("SET a 1");
+  server.Call("MSET a 1 b 2 c 3");
   server.disk().stall = {lsm::WriteStall::State::kStop, lsm::WriteStall::Reason::kDiskFull, 0};
   CHECK(server.Call("SET a 2").starts_with("(error) MISCONF Errors writing to the AOF file: "));
   CHECK(server.Call("GET a") == "\"1\"");
+  CHECK(server.Call("DEL b") == "(integer) 1");
+  CHECK(server.Call("GETDEL c") == "\"3\"");
+  CHECK(server.Call("DBSIZE") == "(integer) 1");
+  CHECK(server.Call("FLUSHALL") == "OK");
   server.disk().stall = {};
   CHECK(server.Call("SET a 2") == "OK");
 }

@@ -217,8 +217,35 @@ class MapDbWriter : public Writer {
   MapDbView view_;
 };
 
+namespace {
+
+// Whether a unit puts anything.
+bool Puts(const WriteBatch& unit) {
+  class Handler final : public WriteBatch::Handler {
+   public:
+    Status Put(TreeId, std::string_view, std::string_view) override {
+      puts = true;
+      return {};
+    }
+    Status Delete(TreeId, std::string_view) override { return {}; }
+    Status AddCounter(TreeId, size_t, int64_t) override { return {}; }
+    Status CreateTree(TreeId) override { return {}; }
+    Status DropTree(TreeId) override { return {}; }
+    bool puts = false;
+  };
+  Handler handler;
+  return !WriteBatch::Iterate(unit.rep(), unit.count(), &handler).ok() || handler.puts;
+}
+
+}  // namespace
+
 Result<SequenceNumber> MapDb::Commit(const WriteBatch& unit) {
-  if (disk_->stall.state == WriteStall::State::kStop) return Status::Busy("writes are stopped");
+  if (disk_->stall.state == WriteStall::State::kStop) {
+    if (disk_->stall.reason != WriteStall::Reason::kDiskFull) {
+      return Status::Busy("writes are stopped");
+    }
+    if (Puts(unit)) return Status::NoSpace("the disk is full");
+  }
   if (unit.empty()) return last_;
   Applier applier(disk_, last_ + 1);
   const Status applied = WriteBatch::Iterate(unit.rep(), unit.count(), &applier);

@@ -3,6 +3,7 @@
 // freezing, reading. The rest is in write_path_flush_test.cc.
 
 #include <atomic>
+#include <functional>
 #include <thread>
 
 #include "doctest/doctest.h"
@@ -139,7 +140,53 @@ TEST_CASE("write path 6: one mutable memtable, and immutable ones newest first")
   }
 }
 
+namespace {
+
+// Runs `work` in 8 threads that begin together.
+void InEightThreads(const std::function<void()>& work) {
+  std::atomic<int> waiting{8};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([&] {
+      --waiting;
+      while (waiting > 0) std::this_thread::yield();
+      work();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+}  // namespace
+
 TEST_CASE("write path 7: 8 threads that all see a full table rotate it once") {
+  MemFileSystem fs;
+  Options options = SmallOptions();
+  options.file_system = &fs;
+  options.memtable_limit = 100;
+  options.write_buffer_budget = size_t{64} << 20;
+  Result<std::unique_ptr<DB>> opened = DB::Open(options, kDirectory);
+  REQUIRE(opened.ok());
+  DB* db = opened->get();
+  // What 8 threads write together is far less than a table: whichever of them fills the table, no
+  // second one may rotate behind it.
+  std::atomic<int> failed{0};
+  std::atomic<int> next{0};
+  uint64_t rotations = 0;
+  for (int round = 0; round < 150; ++round) {
+    InEightThreads([&] {
+      WriteBatch unit;
+      unit.Put(0, "key" + std::to_string(next++), std::string(100, 'v'));
+      if (!db->Write(unit, false).ok()) ++failed;
+    });
+    REQUIRE(failed == 0);
+    const uint64_t now = db->Stats().rotations;
+    REQUIRE(now - rotations <= 1);
+    rotations = now;
+  }
+  CHECK(rotations >= 3);
+}
+
+TEST_CASE("write path 7: 8 threads that all flush a table rotate it once, and never an empty one") {
   MemFileSystem fs;
   Options options = SmallOptions();
   options.file_system = &fs;
@@ -151,17 +198,10 @@ TEST_CASE("write path 7: 8 threads that all see a full table rotate it once") {
     WriteBatch unit;
     unit.Put(0, "key", "value");
     REQUIRE(db->Write(unit, false).ok());
-    std::atomic<int> waiting{8};
     std::atomic<int> failed{0};
-    std::vector<std::thread> threads;
-    for (int t = 0; t < 8; ++t) {
-      threads.emplace_back([&] {
-        --waiting;
-        while (waiting > 0) std::this_thread::yield();
-        if (!db->Flush(0).ok()) ++failed;
-      });
-    }
-    for (std::thread& thread : threads) thread.join();
+    InEightThreads([&] {
+      if (!db->Flush(0).ok()) ++failed;
+    });
     REQUIRE(failed == 0);
     REQUIRE(db->Stats().rotations == round);
     REQUIRE(db->Stats().flushes == round);

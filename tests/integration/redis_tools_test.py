@@ -12,6 +12,7 @@ import pty
 import re
 import select
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -142,8 +143,15 @@ def interactive(server):
     until(b"> ")
     os.write(terminal, b"incr typed\r")
     until(b"(error) ERR value is not an integer or out of range")
+    until(b"> ")  # what is typed before the prompt stands is thrown away
     os.write(terminal, b"quit\r")
-    os.waitpid(pid, 0)
+    deadline = time.time() + 20
+    while os.waitpid(pid, os.WNOHANG)[0] == 0:
+        if time.time() > deadline:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            fail("redis-cli did not quit")
+        time.sleep(0.02)
     os.close(terminal)
 
 

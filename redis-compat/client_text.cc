@@ -41,7 +41,7 @@ std::string DescribeClient(const Session& session, int64_t now_ms) {
       Flags(session), state.database, session.input_bytes(),
       session.input_capacity() - std::min(session.input_capacity(), session.input_bytes()),
       session.output_capacity(), session.output_capacity(), session.output_bytes(),
-      sizeof(Session) + buffers, command, protocol, state.library_name, state.library_version);
+      sizeof(Session) + buffers, command, protocol, state.lib_name, state.lib_version);
 }
 
 }  // namespace redis

@@ -30,8 +30,8 @@ struct ClientState {
   bool authenticated = false;
   resp::Version protocol = resp::Version::kResp2;
   std::string name;
-  std::string library_name;
-  std::string library_version;
+  std::string lib_name;
+  std::string lib_version;
   bool no_evict = false;
   bool no_touch = false;
 

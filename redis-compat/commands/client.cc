@@ -199,8 +199,8 @@ lsm::Status SetInfo(CommandContext& context) {
   const std::string_view attribute = context.args[2];
   ClientState& state = context.session.state();
   std::string* target = nullptr;
-  if (EqualsIgnoringCase(attribute, "lib-name")) target = &state.library_name;
-  if (EqualsIgnoringCase(attribute, "lib-ver")) target = &state.library_version;
+  if (EqualsIgnoringCase(attribute, "lib-name")) target = &state.lib_name;
+  if (EqualsIgnoringCase(attribute, "lib-ver")) target = &state.lib_version;
   if (target == nullptr) {
     context.reply.Error(fmt::format("ERR Unrecognized option '{}'", UpToNul(attribute)));
   } else if (!IsPrintableWord(context.args[3])) {

@@ -81,7 +81,7 @@ TEST_CASE("a client's line has Redis's fields") {
   Session session(7, {.address = "127.0.0.1:5", .local_address = "127.0.0.1:6379", .fd = 8}, 1000);
   session.state().name = "worker";
   session.state().database = 3;
-  session.state().library_name = "lib";
+  session.state().lib_name = "lib";
   session.state().last_interaction_ms = 4000;
   session.state().last_command = FindSubcommand("client", "list");
   const std::string in = std::to_string(session.input_capacity());

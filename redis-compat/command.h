@@ -118,6 +118,9 @@ struct KeySpec {
 
 inline constexpr KeySpec kNoKeys{};
 constexpr KeySpec OneKey(uint32_t flags) { return {1, 1, 1, flags}; }
+// The second argument: of a subcommand its first own.
+constexpr KeySpec SecondKey(uint32_t flags) { return {2, 2, 1, flags}; }
+constexpr KeySpec TwoKeys(uint32_t flags) { return {1, 2, 1, flags}; }
 constexpr KeySpec AllKeys(uint32_t flags) { return {1, -1, 1, flags}; }
 constexpr KeySpec KeyValuePairs(uint32_t flags) { return {1, -1, 2, flags}; }
 
@@ -141,6 +144,9 @@ struct CommandSpec {
   uint32_t flags;
   KeySpec keys;
   CommandFamily family;
+  // Of commands that do other things with their second key than with their first: `keys` is about
+  // the first one alone.
+  KeySpec second_key = kNoKeys;
 
   constexpr bool Is(uint32_t flag) const { return (flags & flag) != 0; }
   constexpr bool is_subcommand() const { return name.find('|') != std::string_view::npos; }

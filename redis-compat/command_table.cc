@@ -17,6 +17,7 @@ namespace {
 
 namespace str = string_commands;
 namespace gen = generic_commands;
+namespace obj = object_commands;
 namespace exp = expire_commands;
 namespace con = connection_commands;
 namespace cli = client_commands;
@@ -27,6 +28,7 @@ namespace dbg = debug_commands;
 // Names that keep a row on one line.
 constexpr CommandFamily kStrings{CommandGroup::kString, kAclString};
 constexpr CommandFamily kGenerics{CommandGroup::kGeneric, kAclKeyspace};
+constexpr CommandFamily kContainers{CommandGroup::kGeneric, 0};
 constexpr CommandFamily kDangerous{CommandGroup::kGeneric, kAclKeyspace | kAclDangerous};
 constexpr CommandFamily kCounting{CommandGroup::kServer, kAclKeyspace};
 constexpr CommandFamily kFlushing{CommandGroup::kServer, kAclKeyspace | kAclDangerous};
@@ -65,9 +67,12 @@ constexpr CommandSpec kRows[] = {
     {"get",         str::Get,         2,  kFastRead,  OneKey(kReadKey),             kStrings},
     {"getdel",      str::GetDel,      2,  kFastWrite, OneKey(kTake),                kStrings},
     {"getex",       str::GetEx,       -2, kFastWrite, OneKey(kModify),              kStrings},
+    {"getrange",    str::GetRange,    4,  kReadonly,  OneKey(kReadKey),             kStrings},
     {"getset",      str::GetSet,      3,  kFastGrow,  OneKey(kModify),              kStrings},
     {"incr",        str::Incr,        2,  kFastGrow,  OneKey(kModify),              kStrings},
     {"incrby",      str::IncrBy,      3,  kFastGrow,  OneKey(kModify),              kStrings},
+    {"incrbyfloat", str::IncrByFloat, 3,  kFastGrow,  OneKey(kModify),              kStrings},
+    {"lcs",         str::Lcs,         -3, kReadonly,  TwoKeys(kReadKey),            kStrings},
     {"mget",        str::MGet,        -2, kFastRead,  AllKeys(kReadKey),            kStrings},
     {"mset",        str::MSet,        -3, kGrow,      KeyValuePairs(kReplace),      kStrings},
     {"msetnx",      str::MSetNx,      -3, kGrow,      KeyValuePairs(kInsert),       kStrings},
@@ -75,7 +80,9 @@ constexpr CommandSpec kRows[] = {
     {"set",         str::Set,         -3, kGrow,      OneKey(kSetKey),              kStrings},
     {"setex",       str::SetEx,       4,  kGrow,      OneKey(kReplace),             kStrings},
     {"setnx",       str::SetNx,       3,  kFastGrow,  OneKey(kInsert),              kStrings},
+    {"setrange",    str::SetRange,    4,  kGrow,      OneKey(kTouch),               kStrings},
     {"strlen",      str::StrLen,      2,  kFastRead,  OneKey(kKeyRo),               kStrings},
+    {"substr",      str::GetRange,    4,  kReadonly,  OneKey(kReadKey),             kStrings},
 
     // Keys of any type.
     {"dbsize",      gen::DbSize,      1,  kFastRead,  kNoKeys,                      kCounting},
@@ -84,6 +91,10 @@ constexpr CommandSpec kRows[] = {
     {"flushall",    gen::FlushAll,    -1, kWrite,     kNoKeys,                      kFlushing},
     {"flushdb",     gen::FlushDb,     -1, kWrite,     kNoKeys,                      kFlushing},
     {"keys",        gen::Keys,        2,  kReadonly,  kNoKeys,                      kDangerous},
+    {"object",      nullptr,          -2, 0,          kNoKeys,                      kContainers},
+    {"object|encoding", obj::Encoding, 3, kReadonly,  SecondKey(kKeyRo),            kGenerics},
+    {"object|help", obj::Help,        2,  kAnytime,   kNoKeys,                      kGenerics},
+    {"object|refcount", obj::RefCount, 3, kReadonly,  SecondKey(kKeyRo),            kGenerics},
     {"randomkey",   gen::RandomKey,   1,  kReadonly,  kNoKeys,                      kGenerics},
     {"scan",        gen::Scan,        -2, kReadonly,  kNoKeys,                      kGenerics},
     {"type",        gen::Type,        2,  kFastRead,  OneKey(kKeyRo),               kGenerics},
@@ -194,6 +205,11 @@ consteval bool AritiesHoldTheirKeys() {
     if (keys.last >= 0 && keys.last < keys.first) return false;
     if (keys.last < 0 && row.arity > 0) return false;  // a fixed count needs no open end
     if (!row.Is(kWrite | kReadonly)) return false;
+    const KeySpec& second = row.second_key;
+    if (second.first == 0) continue;
+    if (keys.first != 1 || keys.last != 1 || second.first != 2 || second.last != 2 || least < 3) {
+      return false;
+    }
   }
   return true;
 }

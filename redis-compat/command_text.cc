@@ -96,6 +96,7 @@ std::vector<size_t> KeyPositions(const CommandSpec& spec, size_t argument_count)
   for (int64_t i = keys.first; i <= last && i < count; i += keys.step) {
     positions.push_back(static_cast<size_t>(i));
   }
+  if (spec.second_key.first != 0) positions.push_back(static_cast<size_t>(spec.second_key.first));
   return positions;
 }
 

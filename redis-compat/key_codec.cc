@@ -192,6 +192,10 @@ lsm::Result<uint64_t> DecodeFixed64(std::string_view bytes, std::string_view wha
 
 Encoding EncodingOfString(std::string_view value) {
   if (int64_t number = 0; resp::ParseInteger(value, &number)) return Encoding::kInt;
+  return EncodingOfText(value);
+}
+
+Encoding EncodingOfText(std::string_view value) {
   return value.size() <= kEmbstrLimit ? Encoding::kEmbstr : Encoding::kRaw;
 }
 

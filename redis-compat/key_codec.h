@@ -78,5 +78,7 @@ lsm::Result<uint64_t> DecodeFixed64(std::string_view bytes, std::string_view wha
 // The encoding that SET gives a string: int if it is the canonical text of a signed 64-bit number,
 // embstr up to 44 bytes, else raw.
 Encoding EncodingOfString(std::string_view value);
+// The same for text that stays text, also where it is an integer's.
+Encoding EncodingOfText(std::string_view value);
 
 }  // namespace redis

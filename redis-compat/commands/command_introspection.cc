@@ -65,20 +65,14 @@ std::string_view KeySpecNotes(const CommandSpec& spec) {
   return "";
 }
 
-void ReplyKeySpecs(resp::ReplyWriter* reply, const CommandSpec& spec) {
-  if (spec.keys.first == 0) {
-    reply->Set(0);
-    return;
-  }
-  const std::string_view notes = KeySpecNotes(spec);
-  reply->Set(1);
+void ReplyKeySpec(resp::ReplyWriter* reply, const KeySpec& keys, std::string_view notes) {
   reply->Map(notes.empty() ? 3 : 4);
   if (!notes.empty()) {
     reply->Bulk("notes");
     reply->Bulk(notes);
   }
   reply->Bulk("flags");
-  ReplyStatusSet(reply, KeyFlagNames(spec.keys.flags));
+  ReplyStatusSet(reply, KeyFlagNames(keys.flags));
   reply->Bulk("begin_search");
   reply->Map(2);
   reply->Bulk("type");
@@ -86,7 +80,7 @@ void ReplyKeySpecs(resp::ReplyWriter* reply, const CommandSpec& spec) {
   reply->Bulk("spec");
   reply->Map(1);
   reply->Bulk("index");
-  reply->Integer(spec.keys.first);
+  reply->Integer(keys.first);
   reply->Bulk("find_keys");
   reply->Map(2);
   reply->Bulk("type");
@@ -95,11 +89,19 @@ void ReplyKeySpecs(resp::ReplyWriter* reply, const CommandSpec& spec) {
   reply->Map(3);
   // Relative to the first key, unless it counts from the end.
   reply->Bulk("lastkey");
-  reply->Integer(spec.keys.last < 0 ? spec.keys.last : spec.keys.last - spec.keys.first);
+  reply->Integer(keys.last < 0 ? keys.last : keys.last - keys.first);
   reply->Bulk("keystep");
-  reply->Integer(spec.keys.step);
+  reply->Integer(keys.step);
   reply->Bulk("limit");
   reply->Integer(0);
+}
+
+void ReplyKeySpecs(resp::ReplyWriter* reply, const CommandSpec& spec) {
+  const bool has_keys = spec.keys.first != 0;
+  const bool has_second = spec.second_key.first != 0;
+  reply->Set(size_t{has_keys} + size_t{has_second});
+  if (has_keys) ReplyKeySpec(reply, spec.keys, KeySpecNotes(spec));
+  if (has_second) ReplyKeySpec(reply, spec.second_key, "");
 }
 
 void ReplyInfo(resp::ReplyWriter* reply, const CommandSpec& spec) {
@@ -108,7 +110,7 @@ void ReplyInfo(resp::ReplyWriter* reply, const CommandSpec& spec) {
   reply->Integer(spec.arity);
   ReplyStatusSet(reply, CommandFlagNames(spec.flags));
   reply->Integer(spec.keys.first);
-  reply->Integer(spec.keys.last);
+  reply->Integer(spec.second_key.first != 0 ? spec.second_key.last : spec.keys.last);
   reply->Integer(spec.keys.step);
   ReplyStatusSet(reply, AclCategoryNames(AclCategories(spec)));
   ReplyTips(reply, spec);
@@ -118,9 +120,11 @@ void ReplyInfo(resp::ReplyWriter* reply, const CommandSpec& spec) {
   for (const CommandSpec* subcommand : subcommands) ReplyInfo(reply, *subcommand);
 }
 
-void ReplyArguments(resp::ReplyWriter* reply, const std::vector<ArgumentDoc>& arguments);
+void ReplyArguments(resp::ReplyWriter* reply, const std::vector<ArgumentDoc>& arguments,
+                    const CommandSpec& spec);
 
-void ReplyArgument(resp::ReplyWriter* reply, const ArgumentDoc& argument) {
+void ReplyArgument(resp::ReplyWriter* reply, const ArgumentDoc& argument, const CommandSpec& spec,
+                   int64_t key_spec) {
   const bool has_value = argument.arguments.empty() && argument.type != "pure-token";
   const bool is_key = argument.type == "key";
   const size_t flags = size_t{argument.optional} + size_t{argument.multiple};
@@ -136,7 +140,7 @@ void ReplyArgument(resp::ReplyWriter* reply, const ArgumentDoc& argument) {
   if (has_value) field("display_text", argument.name);
   if (is_key) {
     reply->Bulk("key_spec_index");
-    reply->Integer(0);
+    reply->Integer(key_spec);
   }
   if (!argument.token.empty()) field("token", argument.token);
   if (!argument.since.empty()) field("since", argument.since);
@@ -149,13 +153,19 @@ void ReplyArgument(resp::ReplyWriter* reply, const ArgumentDoc& argument) {
   }
   if (!argument.arguments.empty()) {
     reply->Bulk("arguments");
-    ReplyArguments(reply, argument.arguments);
+    ReplyArguments(reply, argument.arguments, spec);
   }
 }
 
-void ReplyArguments(resp::ReplyWriter* reply, const std::vector<ArgumentDoc>& arguments) {
+void ReplyArguments(resp::ReplyWriter* reply, const std::vector<ArgumentDoc>& arguments,
+                    const CommandSpec& spec) {
   reply->Array(arguments.size());
-  for (const ArgumentDoc& argument : arguments) ReplyArgument(reply, argument);
+  int64_t key_spec = 0;
+  for (const ArgumentDoc& argument : arguments) {
+    ReplyArgument(reply, argument, spec, key_spec);
+    // A key behind the first one has a specification of its own where the row has two.
+    if (argument.type == "key" && spec.second_key.first != 0) ++key_spec;
+  }
 }
 
 void ReplyDoc(resp::ReplyWriter* reply, const CommandSpec& spec) {
@@ -188,7 +198,7 @@ void ReplyDoc(resp::ReplyWriter* reply, const CommandSpec& spec) {
   }
   if (!arguments.empty()) {
     reply->Bulk("arguments");
-    ReplyArguments(reply, arguments);
+    ReplyArguments(reply, arguments, spec);
   }
   if (!subcommands.empty()) {
     reply->Bulk("subcommands");
@@ -238,7 +248,10 @@ lsm::Status ReplyKeys(CommandContext& context, bool with_flags) {
   for (const size_t position : positions) {
     if (with_flags) context.reply.Array(2);
     context.reply.Bulk(command[position]);
-    if (with_flags) ReplyStatusSet(&context.reply, KeyFlagNames(ActualKeyFlags(*spec, command)));
+    if (!with_flags) continue;
+    const bool is_second = spec->second_key.first != 0 && position != positions.front();
+    const uint32_t flags = is_second ? spec->second_key.flags : ActualKeyFlags(*spec, command);
+    ReplyStatusSet(&context.reply, KeyFlagNames(flags));
   }
   return {};
 }

@@ -8,13 +8,17 @@
 namespace redis {
 
 namespace string_commands {
-Handler Append, Decr, DecrBy, Get, GetDel, GetEx, GetSet, Incr, IncrBy, MGet, MSet, MSetNx, PSetEx,
-    Set, SetEx, SetNx, StrLen;
+Handler Append, Decr, DecrBy, Get, GetDel, GetEx, GetRange, GetSet, Incr, IncrBy, IncrByFloat, Lcs,
+    MGet, MSet, MSetNx, PSetEx, Set, SetEx, SetNx, SetRange, StrLen;
 }  // namespace string_commands
 
 namespace generic_commands {
 Handler DbSize, Del, Exists, FlushAll, FlushDb, Keys, RandomKey, Scan, Type;
 }  // namespace generic_commands
+
+namespace object_commands {
+Handler Encoding, Help, RefCount;
+}  // namespace object_commands
 
 namespace expire_commands {
 Handler Expire, ExpireAt, ExpireTime, Persist, PExpire, PExpireAt, PExpireTime, PTtl, Ttl;

@@ -7,6 +7,7 @@
 
 #include "redis-compat/commands/handlers.h"
 #include "redis-compat/commands/string_options.h"
+#include "redis-compat/commands/string_slot.h"
 #include "redis-compat/errors.h"
 #include "redis-compat/instance.h"
 #include "redis-compat/integer_text.h"
@@ -18,34 +19,6 @@ namespace redis::string_commands {
 namespace {
 
 using lsm::Status;
-
-// Replies the error and returns true if the slot holds something else than a string.
-bool HasWrongType(CommandContext& c, const KeySlot& slot) {
-  if (!slot.exists || slot.IsString()) return false;
-  c.reply.Error(errors::kWrongType);
-  return true;
-}
-
-void ReplyValue(CommandContext& c, const KeySlot& slot) {
-  if (slot.exists) {
-    c.reply.Bulk(slot.header.payload);
-  } else {
-    c.reply.Null();
-  }
-}
-
-void CountLookup(CommandContext& c, const KeySlot& slot) {
-  Statistics& statistics = c.instance.statistics();
-  ++(slot.exists ? statistics.keyspace_hits : statistics.keyspace_misses);
-}
-
-void PutString(CommandContext& c, KeySlot* slot, std::string_view value,
-               std::optional<int64_t> expiry_ms) {
-  c.keys.Put(slot, {.type = ValueType::kString,
-                    .encoding = EncodingOfString(value),
-                    .expiry_ms = expiry_ms,
-                    .payload = value});
-}
 
 // Writes a value whose expiry may lie in the past: then the key is gone at once.
 void PutOrExpire(CommandContext& c, KeySlot* slot, std::string_view value,

@@ -107,6 +107,20 @@ struct WriteStall {
 std::string_view ToString(WriteStall::State state);
 std::string_view ToString(WriteStall::Reason reason);
 
+// A checkpoint is another database, in a directory of its own, that equals this one at `sequence`:
+// it holds all units up to it and none behind.
+struct CheckpointInfo {
+  SequenceNumber sequence = 0;
+  uint64_t files = 0;         // SST files
+  uint64_t linked_bytes = 0;  // of files that both share: they take no space until one lets go
+  uint64_t copied_bytes = 0;  // of the log, and of files that could not be linked
+};
+struct CheckpointProgress {
+  bool running = false;
+  uint64_t done_bytes = 0;
+  uint64_t total_bytes = 0;  // 0 until it is known
+};
+
 // Figures about the engine since it was opened, unless said otherwise.
 struct DbStats {
   uint64_t memtable_bytes = 0;       // now, all trees
@@ -183,7 +197,27 @@ class DB {
   // Merges everything in the tree into one sorted run without tombstones, and waits.
   virtual Status CompactTree(TreeId tree) = 0;
 
+  // Begins a checkpoint of a state no older than what is visible now, and returns at once; a worker
+  // does it, and Listener::OnCheckpoint tells the end. Nobody waits for it: files that it needs and
+  // nobody else does are kept, and take space, until it ends. SST files are linked, or copied where
+  // the file system cannot link; the log is copied.
+  //   Everything is written to `directory`.tmp, synced, and renamed at the end: `directory` appears
+  // whole or not at all. What an earlier attempt left under that name is removed first. Close ends
+  // a checkpoint with kAborted.
+  //   kBusy if one is under way, kInvalidArgument if `directory` exists, kNotFound if its parent
+  // does not.
+  virtual Status StartCheckpoint(const std::string& directory) = 0;
+  // The same, and waits for its end.
+  virtual Result<CheckpointInfo> Checkpoint(const std::string& directory) = 0;
+  // Of the checkpoint under way, or of the last one.
+  virtual CheckpointProgress LastCheckpoint() const = 0;
+
   virtual DbStats Stats() const = 0;
 };
+
+// Removes a database, its directory included. kBusy if somebody has it open, kInvalidArgument if
+// files are in it that are not of a database: then nothing was removed. A crash on the way leaves
+// `directory`.tmp, which is nobody's database; such a name is removed as it is.
+Status RemoveDatabase(FileSystem* fs, const std::string& directory);
 
 }  // namespace lsm

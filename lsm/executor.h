@@ -14,12 +14,12 @@ namespace lsm {
 class Executor {
  public:
   // One queue and at least one worker each: a long job of one kind never delays another kind.
-  enum class Lane { kWalSync, kFlush, kCompaction };
+  enum class Lane { kWalSync, kFlush, kCompaction, kCheckpoint };
 
   virtual ~Executor() = default;
 
-  // Threads named "varve-sync", "varve-flush" and "varve-compact". The destructor runs what was
-  // scheduled to its end.
+  // Threads named "varve-sync", "varve-flush", "varve-compact" and "varve-copy". The destructor
+  // runs what was scheduled to its end.
   static std::unique_ptr<Executor> Threads();
 
   // Runs `work` once, later; the order within a lane is kept.

@@ -12,6 +12,8 @@
 
 namespace lsm {
 
+struct CheckpointInfo;  // db.h
+
 enum class LogLevel { kDebug, kVerbose, kNotice, kWarning };
 
 class Listener {
@@ -24,6 +26,8 @@ class Listener {
   virtual void OnStallRelieved() {}
   // Background work failed. It is tried again where that can help; see DB::BackgroundError.
   virtual void OnBackgroundError(const Status& /*status*/) {}
+  // The checkpoint that DB::StartCheckpoint began has ended.
+  virtual void OnCheckpoint(const Status& /*status*/, const CheckpointInfo& /*info*/) {}
   // Opening replays the log: `done` of `total` bytes.
   virtual void OnReplayProgress(uint64_t /*done*/, uint64_t /*total*/) {}
 };

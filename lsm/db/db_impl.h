@@ -6,6 +6,7 @@
 //     rotate.cc                     what happens to memtables when a group has been closed
 //     read_view.* read.cc           views, point reads, iterators, snapshots
 //     background.cc flush.cc merge.cc rescue.cc   the jobs
+//     checkpoint.cc checkpoint_writer.*           copies that are databases themselves
 //     record.cc                     version edits, the log's segments, files that are obsolete
 //     stats.cc                      stalls, errors and figures
 //
@@ -24,8 +25,8 @@
 //   - Memtables are frozen only while no group is open: a frozen table is wholly in the log.
 //   - An SST file is named by the manifest only after the log is synced through what it holds.
 //   - A TreeState is published only after the edit that describes it is in the manifest.
-//   - At most one job of the flush lane and one of the merge lane is scheduled or running; of the
-//     sync lane one may be scheduled while one runs.
+//   - At most one job of the flush lane, of the merge lane and of the checkpoint lane is scheduled
+//     or running; of the sync lane one may be scheduled while one runs.
 
 #pragma once
 
@@ -44,6 +45,7 @@
 
 #include "lsm/compaction/flush_job.h"
 #include "lsm/db.h"
+#include "lsm/db/checkpoint_writer.h"
 #include "lsm/db/manifest_log.h"
 #include "lsm/db/obsolete_files.h"
 #include "lsm/db/pins.h"
@@ -107,6 +109,9 @@ class DBImpl final : public DB {
   Status Flush(TreeId tree) override;
   Status FlushAll() override;
   Status CompactTree(TreeId tree) override;
+  Status StartCheckpoint(const std::string& directory) override;
+  Result<CheckpointInfo> Checkpoint(const std::string& directory) override;
+  CheckpointProgress LastCheckpoint() const override;
   DbStats Stats() const override;
 
   // One line a memtable, level and file, for people.
@@ -239,6 +244,8 @@ class DBImpl final : public DB {
   std::shared_ptr<FileHold> HoldFile(uint64_t file);
   Status PrepareSegment() REQUIRES_LOCK(prepare_mutex_);
   Result<std::shared_ptr<LogWriter>> NextSegment();
+  // Segments whose records are all in files are forgotten, and reused or removed.
+  Status RetireSegments();
   Status MaintainLog();
   Status RemoveObsoleteFiles();
   void NoteDropped() REQUIRES_LOCK(mutex_);
@@ -267,6 +274,15 @@ class DBImpl final : public DB {
   Status CloseOnce();
   void WaitForJobs() EXCLUDES_LOCK(mutex_);
   Status RecordCleanStop();
+
+  // ---- checkpoint.cc
+  void BackgroundCheckpoint();
+  Result<CheckpointInfo> WriteCheckpoint(const std::string& directory);
+  // What the database is made of at one moment, pinned.
+  Status PinForCheckpoint(CheckpointSource* source) EXCLUDES_LOCK(mutex_);
+  // How many bytes that is, also of segments whose size is not known.
+  Status MeasureCheckpoint(CheckpointSource* source);
+  void UnpinCheckpoint() EXCLUDES_LOCK(mutex_);
 
   // ---- read.cc
   void Unpin(SequenceNumber sequence);
@@ -302,6 +318,7 @@ class DBImpl final : public DB {
   std::atomic<bool> rescue_wanted_{false};   // a sync of the log failed
   std::atomic<bool> relief_untold_{false};   // a stall eased under the writer lock
   std::atomic<bool> freeze_blocked_{false};  // the rescue waits for the writer lock
+  CheckpointMeter checkpoint_meter_;
   std::atomic<uint64_t> filter_useful_{0};
   std::atomic<SequenceNumber> oldest_dropped_{0};  // the first of dropped_, 0 if there is none
   PinRegistry pins_;
@@ -319,6 +336,8 @@ class DBImpl final : public DB {
   ManifestLog manifest_ GUARDED_BY(manifest_mutex_);
   std::vector<uint64_t> doubtful_logs_ GUARDED_BY(manifest_mutex_);
   std::vector<uint64_t> unremoved_files_ GUARDED_BY(manifest_mutex_);
+  std::set<uint64_t> pinned_files_ GUARDED_BY(manifest_mutex_);  // SST files of a checkpoint
+  bool logs_pinned_ GUARDED_BY(manifest_mutex_) = false;         // segments, whatever their number
 
   mutable Mutex mutex_;
   CondVar changed_;
@@ -347,6 +366,9 @@ class DBImpl final : public DB {
   bool flush_scheduled_ GUARDED_BY(mutex_) = false;
   bool merge_scheduled_ GUARDED_BY(mutex_) = false;
   bool sync_scheduled_ GUARDED_BY(mutex_) = false;
+  std::string checkpoint_directory_ GUARDED_BY(mutex_);  // of the one under way, else empty
+  uint64_t checkpoints_ended_ GUARDED_BY(mutex_) = 0;
+  Result<CheckpointInfo> last_checkpoint_ GUARDED_BY(mutex_) = CheckpointInfo();
   int jobs_ GUARDED_BY(mutex_) = 0;  // scheduled or running
   bool drop_to_record_ GUARDED_BY(mutex_) = false;
   bool opened_ GUARDED_BY(mutex_) = false;

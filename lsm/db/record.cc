@@ -7,6 +7,7 @@
 //   - A segment is recorded (`add log`) after it is prepared and before it is used.
 //   - A segment is reused or removed after an edit that forgets it is synced.
 //   - An SST file is removed after an edit that forgets it is synced and no Version names it.
+//   - What a checkpoint under way needs is not removed or reused before it has ended.
 
 #include <algorithm>
 #include <utility>
@@ -119,25 +120,31 @@ Result<std::shared_ptr<LogWriter>> DBImpl::NextSegment() {
   return wal_.TakePrepared();
 }
 
-Status DBImpl::MaintainLog() {
+Status DBImpl::RetireSegments() {
   SequenceNumber needed = kMaxSequence;
   {
     MutexLock lock(&mutex_);
     if (!unflushed_.empty()) needed = unflushed_.begin()->first;
     if (!structural_.empty()) needed = std::min(needed, structural_.front().sequence);
   }
-  if (const std::optional<WalManager::Removal> removal = wal_.Removable(needed)) {
-    {
-      MutexLock manifest(&manifest_mutex_);
-      VersionEdit edit;
-      edit.removed_logs = removal->segments;
-      edit.log_start = removal->start;
-      RETURN_IF_ERROR(Record(std::move(edit), wal_.synced_through()));
-    }
-    for (const uint64_t number : wal_.Retire(*removal)) {
-      RETURN_IF_ERROR(fs_->Remove(WalFileName(directory_, number)));
-    }
+  const std::optional<WalManager::Removal> removal = wal_.Removable(needed);
+  if (!removal) return {};
+  {
+    MutexLock manifest(&manifest_mutex_);
+    if (logs_pinned_) return {};  // this is tried again when the checkpoint has ended
+    VersionEdit edit;
+    edit.removed_logs = removal->segments;
+    edit.log_start = removal->start;
+    RETURN_IF_ERROR(Record(std::move(edit), wal_.synced_through()));
   }
+  for (const uint64_t number : wal_.Retire(*removal)) {
+    RETURN_IF_ERROR(fs_->Remove(WalFileName(directory_, number)));
+  }
+  return {};
+}
+
+Status DBImpl::MaintainLog() {
+  RETURN_IF_ERROR(RetireSegments());
   MutexLock prepare(&prepare_mutex_);
   return wal_.HasPrepared() ? Status() : PrepareSegment();
 }
@@ -152,12 +159,13 @@ Status DBImpl::RemoveObsoleteFiles() {
     std::vector<uint64_t> candidates = obsolete_->Take();
     candidates.insert(candidates.end(), unremoved_files_.begin(), unremoved_files_.end());
     unremoved_files_.clear();
-    dead_logs.swap(doubtful_logs_);
+    if (!logs_pinned_) dead_logs.swap(doubtful_logs_);
     if (candidates.empty() && dead_logs.empty()) return {};
     const std::set<uint64_t> live = manifest_.LiveFiles();
     for (const uint64_t file : candidates) {
-      // Still named: its tree's drop is not recorded yet.
-      (live.contains(file) ? unremoved_files_ : dead).push_back(file);
+      // Still named: its tree's drop is not recorded yet. Pinned: a checkpoint links it.
+      const bool needed = live.contains(file) || pinned_files_.contains(file);
+      (needed ? unremoved_files_ : dead).push_back(file);
     }
   }
   for (const uint64_t file : dead) {

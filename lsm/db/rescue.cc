@@ -76,6 +76,8 @@ Status DBImpl::RecordRescue(const FlushPlan& plan, const std::vector<FileMetadat
       return recorded;
     }
     InstallFlush(plan, *versions);
+    if (logs_pinned_) doubtful_logs_.insert(doubtful_logs_.end(), old_logs.begin(), old_logs.end());
+    if (logs_pinned_) old_logs.clear();
   }
   // First this: from Replace on syncs may be asked for, and fail, again.
   rescue_wanted_.store(false);

@@ -275,6 +275,18 @@ std::vector<uint64_t> WalManager::Numbers() const {
   return numbers;
 }
 
+WalManager::Extent WalManager::Capture() const {
+  MutexLock lock(&mutex_);
+  Extent extent;
+  for (const Segment& segment : segments_) {
+    for (const uint64_t number : segment.numbers) {
+      extent.parts.push_back({number, segment.written});
+    }
+  }
+  extent.last_sequence = segments_.back().end.last_sequence;
+  return extent;
+}
+
 LogPosition WalManager::End() const {
   MutexLock lock(&mutex_);
   return segments_.back().end;

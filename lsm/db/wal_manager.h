@@ -86,6 +86,16 @@ class WalManager {
 
   // All that the manifest names, oldest first.
   std::vector<uint64_t> Numbers() const EXCLUDES_LOCK(mutex_);
+  // What the log holds at this moment, oldest first, for somebody who copies it.
+  struct Part {
+    uint64_t number = 0;
+    uint64_t size = 0;  // 0: all of the file, which was there before the database was opened
+  };
+  struct Extent {
+    std::vector<Part> parts;
+    SequenceNumber last_sequence = 0;  // the last whole unit
+  };
+  Extent Capture() const EXCLUDES_LOCK(mutex_);
   // Where the log ends. REQUIRES: nobody appends.
   LogPosition End() const EXCLUDES_LOCK(mutex_);
   // The last unit that has bytes in the oldest segment, 0 if that is the one being written.

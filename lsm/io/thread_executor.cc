@@ -27,9 +27,9 @@ struct LaneTraits {
   const char* thread_name;  // the system keeps 15 characters
   int nice;                 // how far this lane's thread yields to those that serve clients
 };
-// A sync is waited for, so its thread yields to nobody; merges can wait longest.
-constexpr std::array<LaneTraits, 3> kLanes = {
-    {{"varve-sync", 0}, {"varve-flush", 5}, {"varve-compact", 10}}};
+// A sync is waited for, so its thread yields to nobody; merges and checkpoints can wait longest.
+constexpr std::array<LaneTraits, 4> kLanes = {
+    {{"varve-sync", 0}, {"varve-flush", 5}, {"varve-compact", 10}, {"varve-copy", 10}}};
 
 class ThreadExecutor : public Executor {
  public:

@@ -19,7 +19,7 @@ namespace lsm {
 namespace {
 
 using Lane = Executor::Lane;
-constexpr Lane kAllLanes[] = {Lane::kWalSync, Lane::kFlush, Lane::kCompaction};
+constexpr Lane kAllLanes[] = {Lane::kWalSync, Lane::kFlush, Lane::kCompaction, Lane::kCheckpoint};
 
 class Log {
  public:
@@ -60,7 +60,7 @@ TEST_CASE("each lane runs its work in order on a thread that bears its name") {
   }
   const std::vector<std::string> lines = names.lines();
   CHECK(std::set<std::string>(lines.begin(), lines.end()) ==
-        std::set<std::string>{"varve-sync", "varve-flush", "varve-compact"});
+        std::set<std::string>{"varve-sync", "varve-flush", "varve-compact", "varve-copy"});
   REQUIRE(order.size() == 1000);
   for (int i = 0; i < 1000; ++i) CHECK(order[static_cast<size_t>(i)] == i);
 }
@@ -178,7 +178,7 @@ TEST_CASE("a seeded executor repeats its order with its seed, and differs betwee
         executor.Schedule(lane, [&trace, lane] { trace += "sfc"[static_cast<size_t>(lane)]; });
       }
     }
-    CHECK(executor.RunAll() == 30);
+    CHECK(executor.RunAll() == 40);
     return trace;
   };
   std::set<std::string> traces;

@@ -318,6 +318,18 @@ std::vector<TreeId> MapDb::Trees() {
   return ids;
 }
 
+Status MapDb::StartCheckpoint(const std::string&) {
+  if (disk_->listener != nullptr && disk_->checkpoints_end) {
+    disk_->listener->OnCheckpoint(disk_->checkpoint_failure, {disk_->visible, 0, 0, 0});
+  }
+  return {};
+}
+
+Result<CheckpointInfo> MapDb::Checkpoint(const std::string&) {
+  RETURN_IF_ERROR(disk_->checkpoint_failure);
+  return CheckpointInfo{disk_->visible, 0, 0, 0};
+}
+
 void MapDb::RequestSync() {
   if (disk_->syncs_end) static_cast<void>(SyncWal().ok());
 }

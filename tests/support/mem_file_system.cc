@@ -229,13 +229,24 @@ void MemFileSystem::Apply(NameChange change) {
   pending_.push_back(std::move(change));
 }
 
+void MemFileSystem::MoveNamesBelow(const std::string& from, const std::string& to, Names* names) {
+  const std::string prefix = from + "/";
+  for (auto at = names->lower_bound(prefix); at != names->end() && at->first.starts_with(prefix);) {
+    if (!to.empty()) (*names)[to + "/" + at->first.substr(prefix.size())] = at->second;
+    at = names->erase(at);
+  }
+}
+
 void MemFileSystem::MakeDurable(const NameChange& change, Names* durable) {
   if (change.node == nullptr) {
     durable->erase(change.path);
+    MoveNamesBelow(change.path, "", durable);  // of a directory
   } else {
     (*durable)[change.path] = change.node;
   }
-  if (!change.renamed_from.empty()) durable->erase(change.renamed_from);
+  if (change.renamed_from.empty()) return;
+  durable->erase(change.renamed_from);
+  if (change.node->is_directory) MoveNamesBelow(change.renamed_from, change.path, durable);
 }
 
 Result<MemFileSystem::NodePtr> MemFileSystem::CreateNode(const std::string& path, bool truncate) {
@@ -305,15 +316,35 @@ Status MemFileSystem::Rename(const std::string& from, const std::string& to) {
     return Status::InvalidArgument(Message("rename", old_name, "to another directory"));
   }
   MutexLock lock(&mutex_);
+  const NodePtr replaced = Find(new_name);
+  if (const NodePtr found = Find(old_name); found != nullptr && found->is_directory) {
+    RETURN_IF_ERROR(RenameDirectory(found, old_name, new_name));
+    return verdict.status;
+  }
   Result<NodePtr> node = FindFile("rename", old_name);
   RETURN_IF_ERROR(node.status());
-  const NodePtr replaced = Find(new_name);
   if (replaced != nullptr && replaced->is_directory) {
     return Status::IoError(Message("rename", new_name, "Is a directory"));
   }
   // Two names of one file: nothing happens.
   if (replaced != *node) Apply({new_name, *node, old_name});
   return verdict.status;
+}
+
+Status MemFileSystem::RenameDirectory(const NodePtr& node, const std::string& from,
+                                      const std::string& to) {
+  if (Find(to) != nullptr) return FileExists("rename", to);
+  for (const NameChange& change : pending_) {
+    if (ParentOf(change.path) != from) continue;
+    return Status::InvalidArgument(Message("rename", from, "names in it are not durable"));
+  }
+  MoveNamesBelow(from, to, &names_);
+  for (auto at = names_.lower_bound(to + "/"); at != names_.end(); ++at) {
+    if (!at->first.starts_with(to + "/")) break;
+    at->second->path = at->first;
+  }
+  Apply({to, node, from});
+  return {};
 }
 
 Status MemFileSystem::Link(const std::string& from, const std::string& to) {

@@ -9,11 +9,11 @@
 //   - Of the names, those that SyncDirectory made durable. Each later creation, link, rename and
 //     removal is kept or lost by itself, those of one name in order: a name refers to one of the
 //     files that it has referred to since, never to something in between. A rename that was kept
-//     may still have its old name.
+//     may still have its old name, unless it is a directory's.
 //   - A directory that is lost takes everything in it along.
 //
 // Names: "/a/./b/", "a/b" and "a//b" are one path; ".." has no meaning. Renaming is within one
-// directory and for files only.
+// directory; a directory can be renamed once all names in it are durable, to a name that is free.
 //
 // Thread safety: as FileSystem demands. An image made by AfterKill or AfterPowerCut shares memory
 // with its origin: use both from one thread only, or drop the origin. Handles and locks must not
@@ -173,6 +173,10 @@ class MemFileSystem : public FileSystem {
   Status CheckSpace(const std::string& path, uint64_t growth) const REQUIRES_LOCK(mutex_);
   uint64_t UsedSpace() const REQUIRES_LOCK(mutex_);
   void Apply(NameChange change) REQUIRES_LOCK(mutex_);
+  Status RenameDirectory(const NodePtr& node, const std::string& from, const std::string& to)
+      REQUIRES_LOCK(mutex_);
+  // What lies below `from` lies below `to` now, or nowhere if that is empty.
+  static void MoveNamesBelow(const std::string& from, const std::string& to, Names* names);
   static void MakeDurable(const NameChange& change, Names* durable);
   Result<NodePtr> CreateNode(const std::string& path, bool truncate) REQUIRES_LOCK(mutex_);
 

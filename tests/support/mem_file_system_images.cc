@@ -55,7 +55,8 @@ std::unique_ptr<MemFileSystem> MemFileSystem::AfterPowerCut(Random* random, Powe
   Names names = durable_names_;
   for (const NameChange& change : pending_) {
     if (!name_coin.Keep()) continue;
-    const bool old_name_goes = name_coin.Keep();
+    const bool is_directory = change.node != nullptr && change.node->is_directory;
+    const bool old_name_goes = name_coin.Keep() || is_directory;
     MakeDurable({change.path, change.node, old_name_goes ? change.renamed_from : ""}, &names);
   }
 

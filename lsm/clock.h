@@ -18,6 +18,8 @@ class Clock {
   virtual int64_t NowMicros() = 0;
   // Microseconds since an arbitrary start; never goes back.
   virtual int64_t MonotonicMicros() = 0;
+  // Returns when so much time has passed. REQUIRES: micros >= 0
+  virtual void SleepMicros(int64_t micros);
 };
 
 }  // namespace lsm

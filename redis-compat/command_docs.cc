@@ -12,6 +12,8 @@ constexpr std::string_view kDepends = "Depends on the subcommand";
 constexpr std::string_view kMultiShard = "request_policy:multi_shard response_policy:agg_sum";
 constexpr std::string_view kAllShards = "request_policy:all_shards response_policy:all_succeeded";
 constexpr std::string_view kAllNodes = "request_policy:all_nodes response_policy:all_succeeded";
+constexpr std::string_view kEachNodeVaries =
+    "nondeterministic_output request_policy:all_nodes response_policy:special";
 constexpr std::string_view kVaries = "nondeterministic_output";
 constexpr std::string_view kVariesInOrder = "nondeterministic_output_order";
 
@@ -186,10 +188,33 @@ constexpr CommandDoc kDocs[] = {
     {"info", "1.0.0", "Answers figures about the server, by section.", kConstant,
      "[section:string...]",
      "nondeterministic_output request_policy:all_shards response_policy:special"},
+    {"latency", "2.8.13", "Tells what took too long, and how long commands take.", kDepends},
+    {"latency|doctor", "2.8.13", "Answers a report for people about what took too long.", kConstant,
+     "", kEachNodeVaries},
+    {"latency|graph", "2.8.13", "Draws the samples of an event.", kConstant, "event:string",
+     kEachNodeVaries},
+    {"latency|help", "2.8.13", "Says what the subcommands do.", kConstant},
+    {"latency|histogram", "7.0.0", "Answers how many calls of commands took how long.",
+     "O(N) in the number of commands that are answered", "[command:string...]", kEachNodeVaries},
+    {"latency|history", "2.8.13", "Answers the samples of an event.", kConstant, "event:string",
+     kEachNodeVaries},
+    {"latency|latest", "2.8.13", "Answers the last sample of each event.", kConstant, "",
+     kEachNodeVaries},
+    {"latency|reset", "2.8.13", "Forgets the samples of events.", kConstant, "[event:string...]",
+     kAllNodes},
     {"shutdown", "1.0.0", "Stops the server; what was acknowledged is kept.",
      "O(N) in the bytes that are not in tables yet",
      "[save-selector(nosave!NOSAVE|save!SAVE)] [now!NOW@7.0.0] [force!FORCE@7.0.0] "
      "[abort!ABORT@7.0.0]"},
+    {"slowlog", "2.2.12", "Tells which commands took long.", kDepends},
+    {"slowlog|get", "2.2.12", "Answers the newest entries of the slow log.",
+     "O(N) in the number of entries that are answered", "[count:integer]",
+     "request_policy:all_nodes nondeterministic_output"},
+    {"slowlog|help", "6.2.0", "Says what the subcommands do.", kConstant},
+    {"slowlog|len", "2.2.12", "Answers the number of entries in the slow log.", kConstant, "",
+     "request_policy:all_nodes response_policy:agg_sum nondeterministic_output"},
+    {"slowlog|reset", "2.2.12", "Forgets the entries of the slow log.",
+     "O(N) in the number of entries", "", kAllNodes},
 };
 
 }  // namespace

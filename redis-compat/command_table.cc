@@ -24,6 +24,8 @@ namespace cli = client_commands;
 namespace srv = server_commands;
 namespace isp = introspection_commands;
 namespace dbg = debug_commands;
+namespace slo = slowlog_commands;
+namespace lat = latency_commands;
 
 // Names that keep a row on one line.
 constexpr CommandFamily kStrings{CommandGroup::kString, kAclString};
@@ -146,7 +148,20 @@ constexpr CommandSpec kRows[] = {
     {"config|set",  srv::ConfigSet,   -4, kManage,    kNoKeys,                      kServers},
     {"debug",       dbg::Debug,       -2, kManage | kProtected, kNoKeys,            kServers},
     {"info",        srv::Info,        -1, kAnytime,   kNoKeys,                      kTelling},
+    {"latency",     nullptr,          -2, 0,          kNoKeys,                      kServers},
+    {"latency|doctor", lat::Doctor,   2,  kManage,    kNoKeys,                      kServers},
+    {"latency|graph", lat::Graph,     3,  kManage,    kNoKeys,                      kServers},
+    {"latency|help", lat::Help,       2,  kAnytime,   kNoKeys,                      kServers},
+    {"latency|histogram", lat::Histogram, -2, kManage, kNoKeys,                     kServers},
+    {"latency|history", lat::History, 3,  kManage,    kNoKeys,                      kServers},
+    {"latency|latest", lat::Latest,   2,  kManage,    kNoKeys,                      kServers},
+    {"latency|reset", lat::Reset,     -2, kManage,    kNoKeys,                      kServers},
     {"shutdown",    srv::Shutdown,    -1, kManage | kNoMulti | kAllowBusy, kNoKeys, kServers},
+    {"slowlog",     nullptr,          -2, 0,          kNoKeys,                      kServers},
+    {"slowlog|get", slo::Get,         -2, kAdmin | kAnytime, kNoKeys,               kServers},
+    {"slowlog|help", slo::Help,       2,  kAnytime,   kNoKeys,                      kServers},
+    {"slowlog|len", slo::Len,         2,  kAdmin | kAnytime, kNoKeys,               kServers},
+    {"slowlog|reset", slo::Reset,     2,  kAdmin | kAnytime, kNoKeys,               kServers},
 };
 // clang-format on
 

@@ -53,6 +53,11 @@ struct Settings {
   ProtectedAccess enable_debug_command = ProtectedAccess::kNo;
   ProtectedAccess enable_protected_configs = ProtectedAccess::kNo;
   std::string requirepass;
+  // observing
+  int64_t slowlog_log_slower_than_us = 10'000;  // -1: none, 0: every command
+  int64_t slowlog_max_len = 128;
+  int64_t latency_monitor_threshold_ms = 0;  // 0: nothing is monitored
+  bool latency_tracking = true;
   // durability
   AppendFsync appendfsync = AppendFsync::kEverysec;
   // engine

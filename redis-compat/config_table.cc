@@ -309,10 +309,12 @@ constexpr Directive kDirectives[] = {
     Int("stream-node-max-entries", 0, "100", 0, kLongMax),
 
     // observing
-    Int("slowlog-log-slower-than", 0, "10000", -1, kLongMax),
-    Int("slowlog-max-len", 0, "128", 0, kLongMax),
-    Int("latency-monitor-threshold", 0, "0", 0, kLongMax),
-    Bool("latency-tracking", 0, "yes"),
+    Int("slowlog-log-slower-than", 0, "10000", -1, kLongMax)
+        .To(Number<&Settings::slowlog_log_slower_than_us>),
+    Int("slowlog-max-len", 0, "128", 0, kLongMax).To(Number<&Settings::slowlog_max_len>),
+    Int("latency-monitor-threshold", 0, "0", 0, kLongMax)
+        .To(Number<&Settings::latency_monitor_threshold_ms>),
+    Bool("latency-tracking", 0, "yes").To(Number<&Settings::latency_tracking>),
     Custom("latency-tracking-info-percentiles", kList, "50 99 99.9", ParsePercentiles),
     Custom("notify-keyspace-events", 0, "", ParseKeyspaceEvents),
     Int("tracking-table-max-keys", 0, "1000000", 0, kLongMax),

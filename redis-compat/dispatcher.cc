@@ -9,6 +9,7 @@
 #include "redis-compat/errors.h"
 #include "redis-compat/keyspace.h"
 #include "redis-compat/letters.h"
+#include "redis-compat/observer.h"
 #include "redis-compat/reply_gate.h"
 #include "redis-compat/scan_cursor.h"
 #include "redis-compat/write_gate.h"
@@ -210,8 +211,14 @@ void Dispatcher::Call(Session* session, const CommandSpec& spec, Arguments args)
   const int64_t now_us = instance_->clock().MonotonicMicros();
   CommandStats& stats = statistics.commands[CommandIndex(spec)];
   ++stats.calls;
-  stats.microseconds += static_cast<uint64_t>(now_us - last_us_);
+  const auto micros = static_cast<uint64_t>(now_us - last_us_);
+  stats.microseconds += micros;
   last_us_ = now_us;
+  Observer& observer = instance_->observer();
+  observer.RecordLatency(CommandIndex(spec), micros);
+  if (observer.IsSlow(micros)) {
+    observer.NoteSlow(*session, spec, args, micros, instance_->now_ms());
+  }
   ++statistics.commands_processed;
 }
 

@@ -10,6 +10,7 @@
 #include "redis-compat/databases.h"
 #include "redis-compat/instance.h"
 #include "redis-compat/keyspace.h"
+#include "redis-compat/observer.h"
 
 namespace redis {
 
@@ -28,6 +29,14 @@ struct Entry {
 }  // namespace
 
 void ActiveExpiry::Run() {
+  const int64_t started_us = instance_->clock().MonotonicMicros();
+  RunDatabases(started_us + kRunUs);
+  const int64_t took_us = instance_->clock().MonotonicMicros() - started_us;
+  instance_->statistics().expire_cycle_us += static_cast<uint64_t>(took_us);
+  instance_->observer().NoteEvent("expire-cycle", took_us, instance_->now_ms());
+}
+
+void ActiveExpiry::RunDatabases(int64_t deadline_us) {
   std::vector<int> databases = instance_->databases().NonEmpty();
   if (databases.empty()) return;
   // Begin where the last run stopped, so that one busy database does not starve the others.
@@ -35,7 +44,6 @@ void ActiveExpiry::Run() {
               std::lower_bound(databases.begin(), databases.end(), next_database_),
               databases.end());
   int budget = kEntriesPerRun;
-  const int64_t deadline_us = instance_->clock().MonotonicMicros() + kRunUs;
   for (const int database : databases) {
     const lsm::Result<bool> done = RunDatabase(database, &budget, deadline_us);
     if (!done.ok()) {
@@ -45,6 +53,7 @@ void ActiveExpiry::Run() {
     }
     if (!done.value()) {
       next_database_ = database;
+      ++instance_->statistics().expire_cycles_cut_short;
       return;
     }
   }

@@ -39,6 +39,7 @@ class ActiveExpiry {
     int64_t time_ms = 0;
   };
 
+  void RunDatabases(int64_t deadline_us);
   // Returns whether everything that was due is done. `budget` is in entries.
   lsm::Result<bool> RunDatabase(int database, int* budget, int64_t deadline_us);
   lsm::Status Fire(int database, int64_t entry_ms, std::string_view key);

@@ -8,13 +8,16 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <iterator>
 #include <memory>
 
 #include "redis-compat/client_text.h"
+#include "redis-compat/config_parse.h"
 #include "redis-compat/command_table.h"
 #include "redis-compat/instance.h"
 #include "redis-compat/keyspace.h"
+#include "redis-compat/observer.h"
 #include "redis-compat/version.h"
 
 namespace redis {
@@ -184,6 +187,13 @@ lsm::Status AddErrorStats(CommandContext& context, std::string* out) {
   return {};
 }
 
+lsm::Status AddLatencyStats(CommandContext& context, std::string* out) {
+  if (!context.instance.settings().latency_tracking) return {};
+  AppendLatencyStats(context.instance.observer().latencies(),
+                     context.instance.config().Value("latency-tracking-info-percentiles"), out);
+  return {};
+}
+
 lsm::Status AddEngine(CommandContext& context, std::string* out) {
   AppendEngineStats(context.instance.db().Stats(), context.instance.db().CurrentStall(), out);
   return {};
@@ -250,6 +260,7 @@ constexpr Section kSections[] = {
     {"modules", "Modules", Section::kDefault, AddNothing},
     {"commandstats", "Commandstats", Section::kAll, AddCommandStats},
     {"errorstats", "Errorstats", Section::kDefault, AddErrorStats},
+    {"latencystats", "Latencystats", Section::kAll, AddLatencyStats},
     {"engine", "Engine", Section::kDefault, AddEngine},
     {"cluster", "Cluster", Section::kDefault, AddCluster},
     {"keyspace", "Keyspace", Section::kDefault, AddKeyspace},
@@ -297,6 +308,22 @@ void AppendCommandStats(const Statistics& statistics, std::string* out) {
 void AppendErrorStats(const Statistics& statistics, std::string* out) {
   for (const auto& [code, count] : statistics.errors_by_code) {
     fmt::format_to(std::back_inserter(*out), "errorstat_{}:count={}\r\n", code, count);
+  }
+}
+
+void AppendLatencyStats(const CommandLatencies& latencies, std::string_view percentiles,
+                        std::string* out) {
+  const std::vector<std::string> names = SplitWords(percentiles);
+  for (const CommandSpec& spec : AllCommands()) {
+    const LatencyHistogram* const histogram = latencies.Find(CommandIndex(spec));
+    if (histogram == nullptr) continue;
+    fmt::format_to(std::back_inserter(*out), "latency_percentiles_usec_{}:", spec.name);
+    for (const std::string& name : names) {
+      const uint64_t nanos = histogram->Percentile(strtod(name.c_str(), nullptr));
+      fmt::format_to(std::back_inserter(*out), "{}p{}={:.3f}", &name == &names[0] ? "" : ",", name,
+                     static_cast<double>(nanos) / 1000);
+    }
+    *out += "\r\n";
   }
 }
 

@@ -14,6 +14,7 @@
 #include "lsm/db.h"
 #include "lsm/status.h"
 #include "redis-compat/command.h"
+#include "redis-compat/latency.h"
 #include "redis-compat/statistics.h"
 
 namespace redis {
@@ -29,6 +30,9 @@ std::string HumanSize(uint64_t bytes);
 // The sections that need nothing but figures.
 void AppendCommandStats(const Statistics& statistics, std::string* out);
 void AppendErrorStats(const Statistics& statistics, std::string* out);
+// `percentiles` as latency-tracking-info-percentiles says them.
+void AppendLatencyStats(const CommandLatencies& latencies, std::string_view percentiles,
+                        std::string* out);
 void AppendEngineStats(const lsm::DbStats& stats, const lsm::WriteStall& stall, std::string* out);
 
 }  // namespace redis

@@ -11,6 +11,7 @@
 #include "redis-compat/engine_errors.h"
 #include "redis-compat/expiry.h"
 #include "redis-compat/key_codec.h"
+#include "redis-compat/observer.h"
 #include "redis-compat/reply_gate.h"
 #include "redis-compat/scan_cursor.h"
 #include "redis-compat/server_time.h"
@@ -97,6 +98,7 @@ void Instance::BeginTick() {
   assert(!in_tick_);
   in_tick_ = true;
   now_ms_ = time_->NowMs();
+  tick_started_us_ = observer_->WatchesEvents() ? clock_->MonotonicMicros() : 0;
 }
 
 Instance::RunResult Instance::Run(Session* session) {
@@ -118,6 +120,7 @@ Instance::RunResult Instance::Run(Session* session) {
 
 void Instance::EndTick() {
   assert(in_tick_);
+  ++statistics_.ticks;
   // A failure has told everybody concerned.
   static_cast<void>(CloseGroup().ok());
   writer_.reset();
@@ -133,6 +136,9 @@ void Instance::EndTick() {
     return !session->in_tick_;
   });
   if (settings().appendfsync == AppendFsync::kAlways) db_->RequestSync();
+  if (tick_started_us_ != 0) {
+    observer_->NoteEvent("event-loop", clock_->MonotonicMicros() - tick_started_us_, now_ms_);
+  }
 }
 
 lsm::ReadView* Instance::view() {
@@ -172,7 +178,11 @@ lsm::Status Instance::Commit(WriteUnit* unit) {
 lsm::Status Instance::CloseGroup() {
   group_bytes_ = 0;
   if (writer_ == nullptr || !writer_->HasOpenGroup()) return {};
+  const int64_t started_us = observer_->WatchesEvents() ? clock_->MonotonicMicros() : 0;
   const lsm::Result<lsm::SequenceNumber> closed = writer_->CloseGroup();
+  if (observer_->WatchesEvents()) {
+    observer_->NoteEvent("log-append", clock_->MonotonicMicros() - started_us, now_ms_);
+  }
   if (closed.ok()) return {};
   OnGroupLost(closed.status());
   return closed.status();

@@ -41,6 +41,7 @@ class CursorRegistry;
 class Databases;
 class Dispatcher;
 class EngineListener;
+class Observer;
 class ReplyGate;
 class ServerTime;
 class WriteGate;
@@ -104,6 +105,7 @@ class Instance {
   CursorRegistry& cursors() { return *cursors_; }
   ActiveExpiry& active_expiry() { return *active_expiry_; }
   Statistics& statistics() { return statistics_; }
+  Observer& observer() { return *observer_; }
   // The tick's time. Never goes back, not across restarts either.
   int64_t now_ms() const { return now_ms_; }
   int64_t started_ms() const { return started_ms_; }
@@ -164,6 +166,7 @@ class Instance {
   std::unique_ptr<ReplyGate> reply_gate_;
   std::unique_ptr<Dispatcher> dispatcher_;
   Statistics statistics_;
+  std::unique_ptr<Observer> observer_;
   lsm::Random random_;
   std::map<ClientId, std::unique_ptr<Session>> sessions_;
   ClientId next_client_ = 1;
@@ -177,6 +180,7 @@ class Instance {
 
   // The tick.
   bool in_tick_ = false;
+  int64_t tick_started_us_ = 0;          // 0 unless events are watched
   std::vector<Session*> tick_sessions_;  // ran in this tick, or hold replies back
   std::unique_ptr<lsm::ReadView> read_view_;
   std::unique_ptr<lsm::Writer> writer_;  // null before the tick's first write

@@ -10,6 +10,7 @@
 #include "redis-compat/expiry.h"
 #include "redis-compat/instance.h"
 #include "redis-compat/key_codec.h"
+#include "redis-compat/observer.h"
 #include "redis-compat/reply_gate.h"
 #include "redis-compat/scan_cursor.h"
 #include "redis-compat/server_time.h"
@@ -85,6 +86,8 @@ lsm::Status Instance::Start(std::unique_ptr<lsm::DB> db) {
   reply_gate_ = std::make_unique<ReplyGate>(db_.get(), &settings());
   dispatcher_ = std::make_unique<Dispatcher>(this);
   statistics_.commands.resize(AllCommands().size());
+  observer_ = std::make_unique<Observer>(AllCommands().size());
+  observer_->Follow(settings());
   run_id_ = MakeRunId(&random_);
 
   RETURN_IF_ERROR(CheckFormat(db_.get()));

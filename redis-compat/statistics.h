@@ -36,9 +36,12 @@ struct Statistics {
   uint64_t keyspace_hits = 0;
   uint64_t keyspace_misses = 0;
   uint64_t expired_keys = 0;
+  uint64_t expire_cycle_us = 0;          // spent on removing expired keys in the background
+  uint64_t expire_cycles_cut_short = 0;  // rounds that ended before all expired keys were removed
   uint64_t error_replies = 0;
   uint64_t unexpected_errors = 0;  // groups that could not be appended
-  uint64_t write_pauses = 0;       // sessions that waited because writes were stopped or slowed
+  uint64_t ticks = 0;
+  uint64_t write_pauses = 0;  // sessions that waited because writes were stopped or slowed
   std::map<std::string, uint64_t, std::less<>> errors_by_code;  // "ERR", "WRONGTYPE", ...
   std::vector<CommandStats> commands;                           // by CommandIndex
 

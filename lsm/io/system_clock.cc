@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <chrono>
+#include <thread>
 
 #include "lsm/clock.h"
 
@@ -19,6 +20,10 @@ class SystemClock : public Clock {
 };
 
 }  // namespace
+
+void Clock::SleepMicros(int64_t micros) {
+  std::this_thread::sleep_for(std::chrono::microseconds(micros));
+}
 
 Clock* Clock::System() {
   static Clock* const instance = new SystemClock;

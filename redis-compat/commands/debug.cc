@@ -5,11 +5,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <string>
-#include <thread>
 
 #include "redis-compat/client_text.h"
 #include "redis-compat/commands/handlers.h"
@@ -88,7 +86,8 @@ lsm::Status Sleep(CommandContext& context) {
   const std::string text(context.args[2]);
   const double seconds = strtod(text.c_str(), nullptr);
   if (seconds > 0) {
-    std::this_thread::sleep_for(std::chrono::duration<double>(std::min(seconds, kMaxSeconds)));
+    const double micros = std::min(seconds, kMaxSeconds) * 1e6;
+    context.instance.clock().SleepMicros(static_cast<int64_t>(micros));
   }
   context.reply.Ok();
   return {};

@@ -36,6 +36,14 @@ namespace server_commands {
 Handler ConfigGet, ConfigHelp, ConfigResetStat, ConfigRewrite, ConfigSet, Info, Shutdown;
 }  // namespace server_commands
 
+namespace slowlog_commands {
+Handler Get, Help, Len, Reset;
+}  // namespace slowlog_commands
+
+namespace latency_commands {
+Handler Doctor, Graph, Help, Histogram, History, Latest, Reset;
+}  // namespace latency_commands
+
 namespace introspection_commands {
 Handler Command, CommandCount, CommandDocs, CommandGetKeys, CommandGetKeysAndFlags, CommandHelp,
     CommandInfo, CommandList;

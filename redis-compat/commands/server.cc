@@ -11,6 +11,7 @@
 #include "redis-compat/help_text.h"
 #include "redis-compat/info.h"
 #include "redis-compat/instance.h"
+#include "redis-compat/observer.h"
 
 namespace redis::server_commands {
 
@@ -37,6 +38,7 @@ lsm::Status ConfigHelp(CommandContext& context) {
 
 lsm::Status ConfigResetStat(CommandContext& context) {
   context.instance.statistics().Reset();
+  context.instance.observer().latencies().Reset();
   context.reply.Ok();
   return {};
 }
@@ -68,6 +70,7 @@ lsm::Status ConfigSet(CommandContext& context) {
   for (const std::string& warning : config.warnings()) {
     context.instance.host().Log(lsm::LogLevel::kWarning, warning);
   }
+  context.instance.observer().Follow(context.instance.settings());
   context.reply.Ok();
   return {};
 }

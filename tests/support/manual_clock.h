@@ -15,6 +15,8 @@ class ManualClock : public Clock {
   int64_t NowMicros() override { return now_.load(); }
   int64_t MonotonicMicros() override { return monotonic_.fetch_add(step_) + step_; }
 
+  void SleepMicros(int64_t micros) override { Advance(micros); }
+
   // Time passes. REQUIRES: micros >= 0
   void Advance(int64_t micros) {
     now_ += micros;

@@ -142,9 +142,7 @@ lsm::TreeId WriteUnit::CreateDatabaseTree(int database) {
   if (const lsm::TreeId tree = DatabaseTree(database); tree != lsm::kDirectoryTree) return tree;
   const lsm::TreeId tree = instance_->db().NewTreeId();
   batch_.CreateTree(tree);
-  batch_.Put(lsm::kDirectoryTree, EncodeDatabaseKey(static_cast<uint32_t>(database)),
-             EncodeFixed32(tree));
-  tree_changes_.push_back({database, tree});
+  SetDatabaseTree(database, tree);
   return tree;
 }
 
@@ -152,10 +150,27 @@ void WriteUnit::DropDatabaseTree(int database) {
   const lsm::TreeId tree = DatabaseTree(database);
   if (tree == lsm::kDirectoryTree) return;
   batch_.DropTree(tree);
-  batch_.Delete(lsm::kDirectoryTree, EncodeDatabaseKey(static_cast<uint32_t>(database)));
-  tree_changes_.push_back({database, lsm::kDirectoryTree});
+  SetDatabaseTree(database, lsm::kDirectoryTree);
   std::erase_if(counter_changes_,
                 [tree](const CounterChange& change) { return change.tree == tree; });
+}
+
+void WriteUnit::SwapDatabases(int a, int b) {
+  const lsm::TreeId tree_a = DatabaseTree(a);
+  const lsm::TreeId tree_b = DatabaseTree(b);
+  if (tree_a == tree_b) return;
+  SetDatabaseTree(a, tree_b);
+  SetDatabaseTree(b, tree_a);
+}
+
+void WriteUnit::SetDatabaseTree(int database, lsm::TreeId tree) {
+  const std::string key = EncodeDatabaseKey(static_cast<uint32_t>(database));
+  if (tree == lsm::kDirectoryTree) {
+    batch_.Delete(lsm::kDirectoryTree, key);
+  } else {
+    batch_.Put(lsm::kDirectoryTree, key, EncodeFixed32(tree));
+  }
+  tree_changes_.push_back({database, tree});
 }
 
 void WriteUnit::ReflectEverything() { Reflect(instance_->view()->sequence()); }

@@ -44,6 +44,8 @@ class WriteUnit {
   lsm::TreeId DatabaseTree(int database);
   lsm::TreeId CreateDatabaseTree(int database);
   void DropDatabaseTree(int database);
+  // Each gets what the other one had, which may be none.
+  void SwapDatabases(int a, int b);
 
   // The command shows or writes effects of this unit.
   void Reflect(lsm::SequenceNumber sequence) {
@@ -83,6 +85,8 @@ class WriteUnit {
     size_t value_size;
   };
   bool CreatesTree(lsm::TreeId tree) const;
+  // Changes the directory: the tree becomes the database's, 0: it has none.
+  void SetDatabaseTree(int database, lsm::TreeId tree);
   const Write* FindWrite(lsm::TreeId tree, std::string_view key);
   // The position of the newest indexed write of a key, null if there is none.
   size_t* FindIndexed(lsm::TreeId tree, std::string_view key);

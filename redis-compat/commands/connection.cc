@@ -7,6 +7,7 @@
 
 #include "redis-compat/client_text.h"
 #include "redis-compat/command_table.h"
+#include "redis-compat/commands/database_argument.h"
 #include "redis-compat/commands/handlers.h"
 #include "redis-compat/errors.h"
 #include "redis-compat/instance.h"
@@ -190,17 +191,10 @@ lsm::Status Reset(CommandContext& context) {
 }
 
 lsm::Status Select(CommandContext& context) {
-  int64_t index = 0;
-  if (!resp::ParseInteger(context.args[1], &index)) {
-    context.reply.Error(errors::kNotInteger);
-  } else if (index < INT32_MIN || index > INT32_MAX) {
-    context.reply.Error("ERR value is out of range, value must between -2147483648 and 2147483647");
-  } else if (index < 0 || index >= context.instance.settings().databases) {
-    context.reply.Error("ERR DB index is out of range");
-  } else {
-    context.session.state().database = static_cast<int>(index);
-    context.reply.Ok();
-  }
+  const std::optional<int> database = ParseDatabase(context, context.args[1]);
+  if (!database) return {};
+  context.session.state().database = *database;
+  context.reply.Ok();
   return {};
 }
 

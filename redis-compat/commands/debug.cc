@@ -12,6 +12,7 @@
 #include "redis-compat/client_text.h"
 #include "redis-compat/commands/handlers.h"
 #include "redis-compat/digest.h"
+#include "redis-compat/errors.h"
 #include "redis-compat/help_text.h"
 #include "redis-compat/instance.h"
 #include "redis-compat/keyspace.h"
@@ -70,7 +71,7 @@ lsm::Status Object(CommandContext& context) {
   const lsm::Result<KeySlot> slot = context.keys.Find(context.args[2]);
   if (!slot.ok()) return slot.status();
   if (!slot->exists) {
-    context.reply.Error("ERR no such key");
+    context.reply.Error(errors::kNoSuchKey);
     return {};
   }
   std::string stored;

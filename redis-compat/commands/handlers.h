@@ -13,7 +13,8 @@ Handler Append, Decr, DecrBy, Get, GetDel, GetEx, GetRange, GetSet, Incr, IncrBy
 }  // namespace string_commands
 
 namespace generic_commands {
-Handler DbSize, Del, Exists, FlushAll, FlushDb, Keys, RandomKey, Scan, Type;
+Handler Copy, DbSize, Del, Exists, FlushAll, FlushDb, Keys, Move, RandomKey, Rename, RenameNx, Scan,
+    SwapDb, Touch, Type;
 }  // namespace generic_commands
 
 namespace object_commands {

@@ -19,7 +19,7 @@ class History {
   explicit History(uint64_t seed) : random_(seed) {}
 
   std::vector<std::string> NextCommand() {
-    switch (random_.Uniform(16)) {
+    switch (random_.Uniform(18)) {
       case 0:
       case 1:
       case 2:
@@ -47,6 +47,10 @@ class History {
         return {"PTTL", Key()};
       case 14:
         return {"DBSIZE"};
+      case 15:
+        return {"SETRANGE", Key(), Number(300), Value()};
+      case 16:
+        return Moving();
       default:
         return Rare();
     }
@@ -55,6 +59,22 @@ class History {
   std::string Number(uint64_t below) { return std::to_string(random_.Uniform(below)); }
 
  private:
+  std::vector<std::string> Moving() {
+    switch (random_.Uniform(8)) {
+      case 0:
+        return {"MOVE", Key(), Number(3)};
+      case 1:
+        return {"COPY", Key(), Key(), "DB", Number(3), "REPLACE"};
+      case 2:
+        return {"COPY", Key(), Key()};
+      case 3:
+        return {"RENAMENX", Key(), Key()};
+      case 4:
+        return {"SWAPDB", Number(3), Number(3)};
+      default:
+        return {"RENAME", Key(), Key()};
+    }
+  }
   std::vector<std::string> Rare() {
     switch (random_.Uniform(12)) {
       case 0:

@@ -12,6 +12,8 @@
 #include <cassert>
 #include <utility>
 
+#include "redis-compat/blocked_clients.h"
+
 namespace net {
 
 namespace {
@@ -184,6 +186,11 @@ void EventLoop::RunSession(Connection* connection) {
       break;
     case RunResult::kPaused:
       connection->set_paused(true);
+      // Nobody is left to be told what such a client waits for.
+      if (connection->input_ended() &&
+          instance_->blocked_clients().WaitsForEvent(*connection->session())) {
+        connection->Kill();
+      }
       break;
     case RunResult::kYield:
       Ready(connection);

@@ -81,6 +81,7 @@ class Parser {
     if (text_.starts_with("...")) {
       argument->multiple = true;
       text_.remove_prefix(3);
+      argument->multiple_token = Skip('*');
     }
     return true;
   }

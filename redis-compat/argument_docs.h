@@ -8,6 +8,7 @@
 //   name{a b}            all of, in this order
 //   [argument]           optional
 //   argument...          one or more
+//   argument...*         the same, each with the token
 //   argument@1.2.3       since
 //   argument@!1.2.3      deprecated since
 //
@@ -31,6 +32,7 @@ struct ArgumentDoc {
   std::string_view deprecated_since;
   bool optional = false;
   bool multiple = false;
+  bool multiple_token = false;
   std::vector<ArgumentDoc> arguments;  // of oneof and block
 };
 

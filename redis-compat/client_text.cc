@@ -10,6 +10,7 @@ namespace {
 
 std::string Flags(const Session& session) {
   std::string flags;
+  if (session.blocked()) flags += 'b';
   if (session.state().close_after_reply) flags += 'c';
   if (session.peer().is_unix) flags += 'U';
   if (session.state().no_evict) flags += 'e';
@@ -31,17 +32,19 @@ std::string DescribeClient(const Session& session, int64_t now_ms) {
   const std::string_view command = state.last_command ? state.last_command->name : "NULL";
   const int protocol = state.protocol == resp::Version::kResp3 ? 3 : 2;
   const size_t buffers = session.input_capacity() + session.output_capacity();
-  // Arguments are views into the input, so they take no memory of their own.
+  // Arguments are views into the input: those of a command that waits are told apart.
+  const size_t queued_input = session.input_bytes() - session.waiting_input_bytes();
   return fmt::format(
       "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 "
-      "multi=-1 qbuf={} qbuf-free={} argv-mem=0 multi-mem=0 rbs={} rbp={} obl={} oll=0 omem=0 "
+      "multi=-1 qbuf={} qbuf-free={} argv-mem={} multi-mem=0 rbs={} rbp={} obl={} oll=0 omem=0 "
       "tot-mem={} events=r cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={}",
       session.id(), session.peer().address, session.peer().local_address, session.peer().fd,
       state.name, seconds_since(state.created_ms), seconds_since(state.last_interaction_ms),
-      Flags(session), state.database, session.input_bytes(),
+      Flags(session), state.database, queued_input,
       session.input_capacity() - std::min(session.input_capacity(), session.input_bytes()),
-      session.output_capacity(), session.output_capacity(), session.output_bytes(),
-      sizeof(Session) + buffers, command, protocol, state.lib_name, state.lib_version);
+      session.waiting_argument_bytes(), session.output_capacity(), session.output_capacity(),
+      session.output_bytes(), sizeof(Session) + buffers, command, protocol, state.lib_name,
+      state.lib_version);
 }
 
 }  // namespace redis

@@ -33,6 +33,8 @@ struct CommandContext {
   WriteUnit& unit;
   Keyspace& keys;  // the session's database
   int64_t now_ms;  // the tick's time; the same for every command of the tick
+  // EXEC runs the command: it must not block, and `unit` holds writes of the commands before it.
+  bool in_transaction = false;
 };
 
 // Makes exactly one reply. What Redis answers with an error is a reply (ReplyWriter::Error); a

@@ -21,6 +21,7 @@ namespace obj = object_commands;
 namespace exp = expire_commands;
 namespace con = connection_commands;
 namespace cli = client_commands;
+namespace wai = waiting_commands;
 namespace srv = server_commands;
 namespace isp = introspection_commands;
 namespace dbg = debug_commands;
@@ -37,6 +38,7 @@ constexpr CommandFamily kFlushing{CommandGroup::kServer, kAclKeyspace | kAclDang
 
 constexpr CommandFamily kConnection{CommandGroup::kConnection, kAclConnection};
 constexpr CommandFamily kClients{CommandGroup::kConnection, 0};
+constexpr CommandFamily kWaiting{CommandGroup::kGeneric, kAclConnection};
 constexpr CommandFamily kCommands{CommandGroup::kServer, kAclConnection};
 constexpr CommandFamily kServers{CommandGroup::kServer, 0};
 constexpr CommandFamily kTelling{CommandGroup::kServer, kAclDangerous};
@@ -125,20 +127,32 @@ constexpr CommandSpec kRows[] = {
     // The connection.
     {"auth",        con::Auth,        -2, kHandshake, kNoKeys,                      kConnection},
     {"client",      nullptr,          -2, 0,          kNoKeys,                      kClients},
+    {"client|caching", cli::Caching,  3,  kCalm,      kNoKeys,                      kConnection},
     {"client|getname", cli::GetName,  2,  kCalm,      kNoKeys,                      kConnection},
+    {"client|getredir", cli::GetRedir, 2, kCalm,      kNoKeys,                      kConnection},
     {"client|help", cli::Help,        2,  kAnytime,   kNoKeys,                      kConnection},
     {"client|id",   cli::Id,          2,  kCalm,      kNoKeys,                      kConnection},
     {"client|info", cli::Info,        2,  kCalm,      kNoKeys,                      kConnection},
     {"client|kill", cli::Kill,        -3, kManage,    kNoKeys,                      kConnection},
     {"client|list", cli::List,        -2, kManage,    kNoKeys,                      kConnection},
+    {"client|no-evict", cli::NoEvict, 3,  kManage,    kNoKeys,                      kConnection},
+    {"client|no-touch", cli::NoTouch, 3,  kCalm,      kNoKeys,                      kConnection},
+    {"client|pause", cli::Pause,      -3, kManage,    kNoKeys,                      kConnection},
+    {"client|reply", cli::Reply,      3,  kCalm,      kNoKeys,                      kConnection},
     {"client|setinfo", cli::SetInfo,  4,  kCalm,      kNoKeys,                      kConnection},
     {"client|setname", cli::SetName,  3,  kCalm,      kNoKeys,                      kConnection},
+    {"client|tracking", cli::Tracking, -3, kCalm,     kNoKeys,                      kConnection},
+    {"client|trackinginfo", cli::TrackingInfo, 2, kCalm, kNoKeys,                   kConnection},
+    {"client|unblock", cli::Unblock,  -3, kManage,    kNoKeys,                      kConnection},
+    {"client|unpause", cli::Unpause,  2,  kManage,    kNoKeys,                      kConnection},
     {"echo",        con::Echo,        2,  kAnytime | kFast, kNoKeys,                kConnection},
     {"hello",       con::Hello,       -1, kHandshake, kNoKeys,                      kConnection},
     {"ping",        con::Ping,        -1, kFast,      kNoKeys,                      kConnection},
     {"quit",        con::Quit,        -1, kHandshake, kNoKeys,                      kConnection},
     {"reset",       con::Reset,       1,  kHandshake, kNoKeys,                      kConnection},
     {"select",      con::Select,      2,  kAnytime | kFast, kNoKeys,                kConnection},
+    {"wait",        wai::Wait,        3,  kNoscript,  kNoKeys,                      kWaiting},
+    {"waitaof",     wai::WaitAof,     4,  kNoscript,  kNoKeys,                      kWaiting},
 
     // The server. A container has no handler, unless it is a command of its own as well.
     {"command",     isp::Command,     -1, kAnytime,   kNoKeys,                      kCommands},

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string>
 
+#include "redis-compat/blocked_clients.h"
 #include "redis-compat/command_table.h"
 #include "redis-compat/engine_errors.h"
 #include "redis-compat/errors.h"
@@ -63,6 +64,7 @@ void Dispatcher::ApplyParserLimits(Session* session) {
 Instance::RunResult Dispatcher::Run(Session* session) {
   using Outcome = resp::RequestParser::Outcome;
   using RunResult = Instance::RunResult;
+  if (session->blocked_ && !instance_->blocked_clients_->MayRun(session)) return RunResult::kPaused;
   ClientState& state = session->state();
   ApplyParserLimits(session);
   last_us_ = instance_->clock().MonotonicMicros();
@@ -119,6 +121,7 @@ Instance::RunResult Dispatcher::Run(Session* session) {
 Dispatcher::Done Dispatcher::Execute(Session* session, Arguments args) {
   const CommandSpec* spec = Find(session, args);
   if (spec == nullptr || !IsAllowed(session, *spec)) return Done::kExecuted;
+  if (instance_->pause_.is_on() && IsPostponed(session, *spec)) return Done::kMustWait;
   if (spec->Is(kWrite)) {
     if (instance_->write_gate_->Ask(session->id()) == WriteGate::Answer::kWait) {
       ++instance_->statistics().write_pauses;
@@ -126,8 +129,7 @@ Dispatcher::Done Dispatcher::Execute(Session* session, Arguments args) {
     }
     instance_->BeginWrite();
   }
-  Call(session, *spec, args);
-  return Done::kExecuted;
+  return Call(session, *spec, args);
 }
 
 const CommandSpec* Dispatcher::Find(Session* session, Arguments args) {
@@ -183,7 +185,7 @@ bool Dispatcher::IsAllowed(Session* session, const CommandSpec& spec) {
   return true;
 }
 
-void Dispatcher::Call(Session* session, const CommandSpec& spec, Arguments args) {
+Dispatcher::Done Dispatcher::Call(Session* session, const CommandSpec& spec, Arguments args) {
   ClientState& state = session->state();
   state.last_command = &spec;
   ++state.commands_processed;
@@ -193,7 +195,8 @@ void Dispatcher::Call(Session* session, const CommandSpec& spec, Arguments args)
   unit_.Clear();
   Keyspace keys(instance_, &unit_, state.database, instance_->now_ms());
   CommandContext context{*instance_, *session, spec, args, reply, unit_, keys, instance_->now_ms()};
-  lsm::Status status = spec.handler(context);
+  lsm::Status status = session->blocked_ ? Resume(context) : spec.handler(context);
+  if (session->blocked_ && StillWaits(session)) return Done::kMustWait;
   const uint64_t reply_size = session->output_end() - begin;
   if (status.ok()) status = instance_->Commit(&unit_);
   if (!status.ok()) {
@@ -205,6 +208,7 @@ void Dispatcher::Call(Session* session, const CommandSpec& spec, Arguments args)
     instance_->cursors_->Forget();
     reply.Error(EngineErrorReply(status));
   }
+  if (!unit_.empty()) session->last_write_ = unit_.reflects();
   FinishReply(session, &spec, begin);
 
   Statistics& statistics = instance_->statistics();
@@ -220,6 +224,7 @@ void Dispatcher::Call(Session* session, const CommandSpec& spec, Arguments args)
     observer.NoteSlow(*session, spec, args, micros, instance_->now_ms());
   }
   ++statistics.commands_processed;
+  return Done::kExecuted;
 }
 
 void Dispatcher::Reject(Session* session, const CommandSpec* spec, std::string_view error) {

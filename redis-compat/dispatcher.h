@@ -32,7 +32,13 @@ class Dispatcher {
   // Null after an error was replied.
   const CommandSpec* Find(Session* session, Arguments args);
   bool IsAllowed(Session* session, const CommandSpec& spec);
-  void Call(Session* session, const CommandSpec& spec, Arguments args);
+  Done Call(Session* session, const CommandSpec& spec, Arguments args);
+  // CLIENT PAUSE stops the command: it waits.
+  bool IsPostponed(Session* session, const CommandSpec& spec);
+  // Executes a command that has waited.
+  lsm::Status Resume(CommandContext& context);
+  // After a command of a session that is marked as waiting: whether it waits (again).
+  bool StillWaits(Session* session);
   void Reject(Session* session, const CommandSpec* spec, std::string_view error);
   void FinishReply(Session* session, const CommandSpec* spec, uint64_t begin);
   void ApplyParserLimits(Session* session);

@@ -12,6 +12,7 @@
 #include <iterator>
 #include <memory>
 
+#include "redis-compat/blocked_clients.h"
 #include "redis-compat/client_text.h"
 #include "redis-compat/config_parse.h"
 #include "redis-compat/command_table.h"
@@ -91,7 +92,7 @@ lsm::Status AddClients(CommandContext& context, std::string* out) {
   }
   fields.Add("client_recent_max_input_buffer", largest_input);
   fields.Add("client_recent_max_output_buffer", largest_output);
-  fields.Add("blocked_clients", 0);  // no command blocks
+  fields.Add("blocked_clients", context.instance.blocked_clients().count());
   return {};
 }
 

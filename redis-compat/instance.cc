@@ -5,6 +5,7 @@
 #include <cassert>
 #include <utility>
 
+#include "redis-compat/blocked_clients.h"
 #include "redis-compat/command_table.h"
 #include "redis-compat/databases.h"
 #include "redis-compat/dispatcher.h"
@@ -77,6 +78,7 @@ void Instance::Disconnect(ClientId client) {
   const auto found = sessions_.find(client);
   if (found == sessions_.end()) return;
   std::erase(tick_sessions_, found->second.get());
+  blocked_clients_->Forget(found->second.get());
   sessions_.erase(found);
 }
 
@@ -94,6 +96,21 @@ void Instance::CloseSession(Session* session) {
   host_->CloseClient(session->id());
 }
 
+void Instance::PauseClients(ClientPause::Mode mode, int64_t milliseconds) {
+  const int64_t now_us = clock_->MonotonicMicros();
+  const int64_t longest_ms = (INT64_MAX - now_us) / 1000;
+  pause_.Start(mode, now_us + std::min(milliseconds, longest_ms) * 1000);
+}
+
+void Instance::UnpauseClients() {
+  pause_.End();
+  blocked_clients_->WakeAll(BlockedClients::Reason::kPause);
+}
+
+void Instance::EndPauseIfOver() {
+  if (pause_.IsOver(clock_->MonotonicMicros())) UnpauseClients();
+}
+
 void Instance::BeginTick() {
   assert(!in_tick_);
   in_tick_ = true;
@@ -105,7 +122,8 @@ Instance::RunResult Instance::Run(Session* session) {
   assert(in_tick_);
   if (closed_) return RunResult::kClose;
   session->ran_ = true;
-  session->state().last_interaction_ms = now_ms_;
+  // A session may be woken without having been sent anything.
+  if (session->input_bytes() > 0) session->state().last_interaction_ms = now_ms_;
   if (!session->in_tick_) {
     session->in_tick_ = true;
     tick_sessions_.push_back(session);
@@ -126,6 +144,7 @@ void Instance::EndTick() {
   writer_.reset();
   read_view_.reset();
   in_tick_ = false;
+  if (blocked_clients_->WantSync()) WakeSynced();
 
   std::erase_if(tick_sessions_, [this](Session* session) {
     const uint64_t before = session->releasable_;
@@ -141,6 +160,11 @@ void Instance::EndTick() {
   }
 }
 
+void Instance::WakeSynced() {
+  blocked_clients_->OnSynced(db_->synced_through(), db_->visible_sequence());
+  if (blocked_clients_->WantSync()) db_->RequestSync();
+}
+
 lsm::ReadView* Instance::view() {
   if (writer_ != nullptr) return writer_->view();
   if (read_view_ == nullptr) read_view_ = db_->NewReadView();
@@ -152,7 +176,7 @@ void Instance::BeginWrite() {
   if (writer_ == nullptr) writer_ = db_->LockWriter();
 }
 
-bool Instance::MayWrite() const { return !closed_ && write_gate_->IsOpen(); }
+bool Instance::MayWrite() const { return !closed_ && !pause_.is_on() && write_gate_->IsOpen(); }
 
 lsm::Status Instance::Commit(WriteUnit* unit) {
   const lsm::WriteBatch& batch = unit->Seal();
@@ -210,6 +234,8 @@ void Instance::OnGroupLost(const lsm::Status& reason) {
 
 void Instance::Cron() {
   if (closed_) return;
+  EndPauseIfOver();
+  blocked_clients_->CheckDeadlines();
   BeginTick();
   statistics_.SampleRates(now_ms_);
   if (settings().active_expire && MayWrite()) active_expiry_->Run();
@@ -246,9 +272,10 @@ void Instance::CloseIdleClients() {
   for (const auto& [id, session] : sessions_) {
     const ClientState& state = session->state();
     const int64_t idle_ms = now_ms_ - state.last_interaction_ms;
+    // Whoever waits for the server is not idle.
+    const bool is_idle = limit_ms > 0 && idle_ms > limit_ms && !session->blocked();
     const bool is_late = now_ms_ - state.created_ms > kAuthenticationMs;
-    const bool ends =
-        (limit_ms > 0 && idle_ms > limit_ms) || (is_late && MustAuthenticate(*session));
+    const bool ends = is_idle || (is_late && MustAuthenticate(*session));
     if (ends && !state.close_after_reply) CloseSession(session.get());
   }
 }
@@ -256,6 +283,7 @@ void Instance::CloseIdleClients() {
 void Instance::OnEngineProgress() {
   write_gate_->WakeIfDecided();
   if (in_tick_) return;
+  if (blocked_clients_->WantSync()) WakeSynced();
   std::erase_if(tick_sessions_, [this](Session* session) {
     const uint64_t before = session->releasable_;
     session->in_tick_ = reply_gate_->Release(session);

@@ -29,6 +29,7 @@
 
 #include "lsm/db.h"
 #include "lsm/random.h"
+#include "redis-compat/client_pause.h"
 #include "redis-compat/config.h"
 #include "redis-compat/host.h"
 #include "redis-compat/session.h"
@@ -37,6 +38,7 @@
 namespace redis {
 
 class ActiveExpiry;
+class BlockedClients;
 class CursorRegistry;
 class Databases;
 class Dispatcher;
@@ -102,6 +104,7 @@ class Instance {
   Host& host() { return *host_; }
   lsm::Clock& clock() { return *clock_; }
   Databases& databases() { return *databases_; }
+  BlockedClients& blocked_clients() { return *blocked_clients_; }
   CursorRegistry& cursors() { return *cursors_; }
   ActiveExpiry& active_expiry() { return *active_expiry_; }
   Statistics& statistics() { return statistics_; }
@@ -119,6 +122,9 @@ class Instance {
   }
   // Ends a client, whatever it is still owed: it may be one that does not read. The host is told.
   void CloseSession(Session* session);
+  // CLIENT PAUSE and UNPAUSE.
+  void PauseClients(ClientPause::Mode mode, int64_t milliseconds);
+  void UnpauseClients();
 
   lsm::Random& random() { return random_; }
   lsm::Listener& engine_listener();
@@ -147,6 +153,9 @@ class Instance {
   void OnGroupLost(const lsm::Status& reason);
   lsm::Status PersistTime();
   void CloseIdleClients();
+  void EndPauseIfOver();
+  // Clients that wait for the disk go on, or a sync is asked for.
+  void WakeSynced();
   // Replies that waited for a sync, or writes that waited for room, may go on.
   void OnEngineProgress();
 
@@ -160,6 +169,7 @@ class Instance {
   std::unique_ptr<lsm::DB> db_;
   std::unique_ptr<ServerTime> time_;
   std::unique_ptr<Databases> databases_;
+  std::unique_ptr<BlockedClients> blocked_clients_;
   std::unique_ptr<CursorRegistry> cursors_;
   std::unique_ptr<ActiveExpiry> active_expiry_;
   std::unique_ptr<WriteGate> write_gate_;
@@ -173,6 +183,7 @@ class Instance {
   std::string run_id_;
   int64_t started_ms_ = 0;
   int64_t now_ms_ = 0;
+  ClientPause pause_;
   int64_t last_sync_request_us_ = 0;
   int64_t last_loss_logged_us_ = 0;
   lsm::SequenceNumber time_persisted_at_ = 0;  // the unit that wrote the time record

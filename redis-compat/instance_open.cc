@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "redis-compat/blocked_clients.h"
 #include "redis-compat/command_table.h"
 #include "redis-compat/databases.h"
 #include "redis-compat/dispatcher.h"
@@ -80,6 +81,7 @@ lsm::Status Instance::Start(std::unique_ptr<lsm::DB> db) {
   db_ = std::move(db);
   time_ = std::make_unique<ServerTime>(clock_);
   databases_ = std::make_unique<Databases>();
+  blocked_clients_ = std::make_unique<BlockedClients>(clock_, host_, &settings());
   cursors_ = std::make_unique<CursorRegistry>();
   active_expiry_ = std::make_unique<ActiveExpiry>(this);
   write_gate_ = std::make_unique<WriteGate>(db_.get(), clock_, host_, &settings());

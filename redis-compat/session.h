@@ -85,7 +85,16 @@ class Session {
   ClientState& state() { return state_; }
   const ClientState& state() const { return state_; }
 
+  // Its command waits (blocked_clients.h), or has not been executed again since it was woken.
+  bool blocked() const { return blocked_; }
+  // The arguments of a command that waits, and the bytes of input that it takes.
+  size_t waiting_argument_bytes() const;
+  size_t waiting_input_bytes() const { return blocked_ ? parser_.consumed() : 0; }
+  // The last unit that the client wrote, 0 if it wrote none.
+  lsm::SequenceNumber last_write() const { return last_write_; }
+
  private:
+  friend class BlockedClients;
   friend class Instance;
   friend class Dispatcher;
   friend class ReplyGate;
@@ -111,8 +120,10 @@ class Session {
   uint64_t consumed_ = 0;       // bytes ever written
   uint64_t releasable_ = 0;     // position up to which bytes may leave
   std::deque<HeldReply> held_;  // oldest first
-  bool ran_ = false;            // in this tick
-  bool in_tick_ = false;        // ran, or has held replies: the end of the tick looks at it
+  lsm::SequenceNumber last_write_ = 0;
+  bool ran_ = false;      // in this tick
+  bool in_tick_ = false;  // ran, or has held replies: the end of the tick looks at it
+  bool blocked_ = false;
 };
 
 }  // namespace redis

@@ -107,16 +107,43 @@ lsm::Status GetName(CommandContext& context) {
 
 lsm::Status Help(CommandContext& context) {
   ReplyHelp(&context.reply, "CLIENT",
-            {"GETNAME", "Answer the connection's name.",  //
-             "ID", "Answer the connection's number.",     //
-             "INFO", "Answer the connection's line of CLIENT LIST.", "KILL <ip:port>",
+            {"CACHING (YES|NO)",
+             "Track the keys of the next command, or do not.",  //
+             "GETNAME",
+             "Answer the connection's name.",  //
+             "GETREDIR",
+             "Answer the connection that invalidations are redirected to.",
+             "ID",
+             "Answer the connection's number.",  //
+             "INFO",
+             "Answer the connection's line of CLIENT LIST.",
+             "KILL <ip:port>",
              "Close the connection that comes from there.",
              "KILL <option> <value> [<option> <value> [...]]",
              "Close those that match all of ID, TYPE, USER, ADDR and LADDR. SKIPME (YES|NO).",
              "LIST [TYPE (NORMAL|MASTER|REPLICA|PUBSUB)] [ID <client-id> ...]",
-             "Answer a line for each connection.",  //
-             "SETINFO (LIB-NAME|LIB-VER) <value>", "Tell which library the client uses.",
-             "SETNAME <name>", "Name the connection."});
+             "Answer a line for each connection.",
+             "NO-EVICT (ON|OFF)",
+             "Do not close the connection to save memory.",
+             "NO-TOUCH (ON|OFF)",
+             "Reads do not count as uses of their keys.",
+             "PAUSE <timeout> [WRITE|ALL]",
+             "Have commands wait for so many milliseconds.",
+             "REPLY (ON|OFF|SKIP)",
+             "Answer commands, or do not, or not the next one.",
+             "SETINFO (LIB-NAME|LIB-VER) <value>",
+             "Tell which library the client uses.",
+             "SETNAME <name>",
+             "Name the connection.",
+             "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]] [OPTIN] [OPTOUT] "
+             "[NOLOOP]",
+             "Turn client-side caching on or off.",
+             "TRACKINGINFO",
+             "Answer what is tracked for the connection.",
+             "UNBLOCK <client-id> [TIMEOUT|ERROR]",
+             "End the wait of a command that blocks.",
+             "UNPAUSE",
+             "End the pause."});
   return {};
 }
 

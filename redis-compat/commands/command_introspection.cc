@@ -127,7 +127,8 @@ void ReplyArgument(resp::ReplyWriter* reply, const ArgumentDoc& argument, const 
                    int64_t key_spec) {
   const bool has_value = argument.arguments.empty() && argument.type != "pure-token";
   const bool is_key = argument.type == "key";
-  const size_t flags = size_t{argument.optional} + size_t{argument.multiple};
+  const size_t flags =
+      size_t{argument.optional} + size_t{argument.multiple} + size_t{argument.multiple_token};
   reply->Map(2 + size_t{has_value} + size_t{is_key} + size_t{!argument.token.empty()} +
              size_t{!argument.since.empty()} + size_t{!argument.deprecated_since.empty()} +
              size_t{flags > 0} + size_t{!argument.arguments.empty()});
@@ -150,6 +151,7 @@ void ReplyArgument(resp::ReplyWriter* reply, const ArgumentDoc& argument, const 
     reply->Set(flags);
     if (argument.optional) reply->Simple("optional");
     if (argument.multiple) reply->Simple("multiple");
+    if (argument.multiple_token) reply->Simple("multiple_token");
   }
   if (!argument.arguments.empty()) {
     reply->Bulk("arguments");

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "redis-compat/blocked_clients.h"
 #include "redis-compat/client_text.h"
 #include "redis-compat/command_table.h"
 #include "redis-compat/commands/database_argument.h"
@@ -21,6 +22,9 @@ constexpr std::string_view kWrongPass =
     "WRONGPASS invalid username-password pair or user is disabled.";
 constexpr std::string_view kInvalidName =
     "ERR Client names cannot contain spaces, newlines or special characters.";
+
+// So long it takes until a client that said a wrong password may say another.
+constexpr int64_t kWrongPassDelayMs = 100;
 
 std::string WrongArity(const CommandSpec& spec) {
   return fmt::format("ERR wrong number of arguments for '{}' command", spec.name);
@@ -43,6 +47,16 @@ bool Authenticate(CommandContext& context, std::string_view user, std::string_vi
   if (!expected.empty() && !SameSecret(password, expected)) return false;
   context.session.state().authenticated = true;
   return true;
+}
+
+// Replies that the password is wrong, later: nothing is replied if the client is parked.
+void RejectPassword(CommandContext& context) {
+  BlockedClients& blocked = context.instance.blocked_clients();
+  using Outcome = BlockedClients::Outcome;
+  const bool has_waited = blocked.outcome(context.session) != Outcome::kNone;
+  const auto reason = BlockedClients::Reason::kDelay;
+  if (!has_waited && blocked.Park(context, reason, kWrongPassDelayMs)) return;
+  context.reply.Error(kWrongPass);
 }
 
 struct HelloOptions {
@@ -114,7 +128,7 @@ lsm::Status Auth(CommandContext& context) {
   if (Authenticate(context, user, context.args.back())) {
     context.reply.Ok();
   } else {
-    context.reply.Error(kWrongPass);
+    RejectPassword(context);
   }
   return {};
 }
@@ -140,7 +154,7 @@ lsm::Status Hello(CommandContext& context) {
   HelloOptions options;
   if (!ParseHelloOptions(context, &options)) return {};
   if (options.authenticates && !Authenticate(context, options.user, options.password)) {
-    context.reply.Error(kWrongPass);
+    RejectPassword(context);
     return {};
   }
   if (context.instance.MustAuthenticate(context.session)) {

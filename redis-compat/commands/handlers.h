@@ -30,8 +30,13 @@ Handler Auth, Echo, Hello, Ping, Quit, Reset, Select;
 }  // namespace connection_commands
 
 namespace client_commands {
-Handler GetName, Help, Id, Info, Kill, List, SetInfo, SetName;
+Handler Caching, GetName, GetRedir, Help, Id, Info, Kill, List, NoEvict, NoTouch, Pause, Reply,
+    SetInfo, SetName, Tracking, TrackingInfo, Unblock, Unpause;
 }  // namespace client_commands
+
+namespace waiting_commands {
+Handler Wait, WaitAof;
+}  // namespace waiting_commands
 
 namespace server_commands {
 Handler ConfigGet, ConfigHelp, ConfigResetStat, ConfigRewrite, ConfigSet, Info, Shutdown;

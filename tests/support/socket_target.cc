@@ -57,11 +57,17 @@ int SocketTarget::Connect() {
   return -1;
 }
 
-std::string SocketTarget::Exchange(const std::string& client, std::string_view bytes) {
+void SocketTarget::Send(const std::string& client, std::string_view bytes) {
   auto known = sockets_.find(client);
   if (known == sockets_.end()) known = sockets_.emplace(client, Connect()).first;
+  // A connection that has ended shows when it is read from.
+  static_cast<void>(SendAll(known->second, bytes));
+}
+
+std::string SocketTarget::Receive(const std::string& client) {
+  const auto known = sockets_.find(client);
+  if (known == sockets_.end()) return {};
   const int socket = known->second;
-  if (!SendAll(socket, bytes)) return {};
   std::string received;
   while (received.empty() || !IsWholeReply(received)) {
     pollfd waiting{.fd = socket, .events = POLLIN, .revents = 0};

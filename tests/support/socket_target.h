@@ -22,7 +22,8 @@ class SocketTarget : public TranscriptTarget {
   SocketTarget(const SocketTarget&) = delete;
   SocketTarget& operator=(const SocketTarget&) = delete;
 
-  std::string Exchange(const std::string& client, std::string_view bytes) override;
+  void Send(const std::string& client, std::string_view bytes) override;
+  std::string Receive(const std::string& client) override;
   void Disconnect(const std::string& client) override;
   void Sleep(int64_t milliseconds) override;
   void Restart() override;

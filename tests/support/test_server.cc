@@ -14,6 +14,9 @@ namespace test_support {
 namespace {
 
 constexpr int64_t kCronMs = 100;
+// How long a transcript waits for a reply, and how long between looks.
+constexpr int64_t kReplyTimeoutMs = 10'000;
+constexpr int64_t kPatienceMs = 20;
 
 // A test that cannot be set up has nothing to say.
 void RequireOk(const lsm::Status& status, const char* what) {
@@ -186,10 +189,24 @@ void TestServer::Sleep(int64_t milliseconds) {
   }
 }
 
-std::string InProcessTarget::Exchange(const std::string& client, std::string_view bytes) {
+void InProcessTarget::Send(const std::string& client, std::string_view bytes) {
   auto known = clients_.find(client);
   if (known == clients_.end()) known = clients_.emplace(client, server_->Connect()).first;
-  return server_->Exchange(known->second, bytes);
+  server_->Feed(known->second, bytes);
+  server_->RunUntilIdle();
+}
+
+std::string InProcessTarget::Receive(const std::string& client) {
+  const auto known = clients_.find(client);
+  if (known == clients_.end()) return {};
+  std::string received = server_->TakeOutput(known->second);
+  for (int64_t waited_ms = 0; received.empty() && waited_ms < kReplyTimeoutMs;
+       waited_ms += kPatienceMs) {
+    if (server_->instance().Find(known->second) == nullptr) break;
+    server_->Sleep(kPatienceMs);
+    received = server_->TakeOutput(known->second);
+  }
+  return received;
 }
 
 void InProcessTarget::Disconnect(const std::string& client) {

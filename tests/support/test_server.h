@@ -94,7 +94,9 @@ class InProcessTarget : public TranscriptTarget {
  public:
   explicit InProcessTarget(TestServer* server) : server_(server) {}
 
-  std::string Exchange(const std::string& client, std::string_view bytes) override;
+  void Send(const std::string& client, std::string_view bytes) override;
+  // As over a socket, a reply that takes its time is waited for.
+  std::string Receive(const std::string& client) override;
   void Disconnect(const std::string& client) override;
   void Sleep(int64_t milliseconds) override { server_->Sleep(milliseconds); }
   void Restart() override;

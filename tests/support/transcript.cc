@@ -7,7 +7,9 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <optional>
+#include <utility>
 
 #include "redis-compat/glob.h"
 #include "resp/reply_parser.h"
@@ -56,9 +58,7 @@ std::string Printed(std::string_view reply, bool sorted) {
     std::sort(value.elements.begin(), value.elements.end(),
               [](const auto& a, const auto& b) { return a.ToString() < b.ToString(); });
   }
-  std::string printed = value.ToString();
-  if (consumed < reply.size()) printed += " (and more)";
-  return printed;
+  return value.ToString();
 }
 
 class Runner {
@@ -70,9 +70,13 @@ class Runner {
     if (line.empty() || line[0] == '#') return;
     if (line[0] == '@') return Directive(line.substr(1));
     if (!is_meant_) return;
-    if (line.starts_with(">> ")) return Send(Unquoted(line.substr(3)));
-    if (line.starts_with("> ")) return SendCommand(line.substr(2));
-    if (line.starts_with("<< ")) return Check(reply_ == Unquoted(line.substr(3)), line, reply_);
+    if (line.starts_with(">> ")) return Exchange(Unquoted(line.substr(3)));
+    if (line.starts_with("> ")) return Exchange(Request(line.substr(2)));
+    if (line.starts_with(">- ")) return target_->Send(client_, Request(line.substr(3)));
+    if (line.starts_with("<< ")) {
+      const std::string all = reply_ + std::exchange(unread_[client_], {});
+      return Check(all == Unquoted(line.substr(3)), line, all);
+    }
     if (line.starts_with("< ")) return CheckEqual(line.substr(2), Printed(reply_, false));
     if (line.starts_with("<~ ")) return CheckEqual(line.substr(3), Printed(reply_, true));
     if (line.starts_with("<* ")) {
@@ -83,6 +87,7 @@ class Runner {
   }
   TranscriptResult Finish() {
     RequireChecked();
+    for (const auto& [client, unread] : unread_) RequireRead(client);
     return std::move(result_);
   }
 
@@ -95,7 +100,8 @@ class Runner {
       is_meant_ = true;
       return;
     }
-    if (words.size() < 2 && verb != "restart") return Fail("directive without an argument");
+    if (words.size() < 2 && verb != "restart" && verb != "receive")
+      return Fail("directive without an argument");
     if (verb == "only") {
       if (std::find(std::begin(kKinds), std::end(kKinds), words[1]) == std::end(kKinds)) {
         return Fail("no such kind of target");
@@ -109,22 +115,49 @@ class Runner {
       client_ = words[1];
     } else if (verb == "disconnect") {
       target_->Disconnect(words[1]);
+      unread_.erase(words[1]);
     } else if (verb == "sleep") {
       target_->Sleep(std::atoll(words[1].c_str()));
     } else if (verb == "restart") {
       target_->Restart();
+      unread_.clear();
+    } else if (verb == "receive") {
+      Receive();
+    } else if (verb == "id") {
+      const std::string reply = target_->Exchange(words[1], "CLIENT ID\r\n");
+      if (!reply.starts_with(':')) return Fail("no id");
+      ids_["{id:" + words[1] + "}"] = reply.substr(1, reply.find('\r') - 1);
     } else {
       Fail("no such directive");
     }
   }
-  void SendCommand(std::string_view text) {
+  std::string Request(std::string_view text) {
     std::vector<std::string> arguments;
-    if (!resp::SplitArguments(text, &arguments) || arguments.empty()) return Fail("quotes");
-    Send(EncodeRequest(arguments));
+    if (!resp::SplitArguments(text, &arguments) || arguments.empty()) Fail("quotes");
+    for (std::string& argument : arguments) {
+      const auto id = ids_.find(argument);
+      if (id != ids_.end()) argument = id->second;
+    }
+    return EncodeRequest(arguments);
   }
-  void Send(const std::string& bytes) {
+  void Exchange(const std::string& bytes) {
     RequireChecked();
-    reply_ = target_->Exchange(client_, bytes);
+    RequireRead(client_);
+    target_->Send(client_, bytes);
+    Receive();
+  }
+  // One reply; what came with it is for the next.
+  void Receive() {
+    RequireChecked();
+    std::string& unread = unread_[client_];
+    if (unread.empty()) unread = target_->Receive(client_);
+    resp::Value value;
+    size_t consumed = 0;
+    std::string error;
+    const bool is_whole =
+        resp::ParseReply(unread, &value, &consumed, &error) == resp::ReplyOutcome::kReply;
+    reply_ = unread.substr(0, is_whole ? consumed : unread.size());
+    unread.erase(0, reply_.size());
     is_checked_ = false;
   }
   std::string Unquoted(std::string_view text) {
@@ -145,6 +178,10 @@ class Runner {
     if (!is_checked_) Fail("the reply before this line is not checked");
     is_checked_ = true;
   }
+  void RequireRead(const std::string& client) {
+    std::string& unread = unread_[client];
+    if (!unread.empty()) Fail("more came than was asked for: " + std::exchange(unread, {}));
+  }
   void Fail(const std::string& what) {
     result_.failures.push_back(name_ + ":" + std::to_string(line_) + ": " + what);
   }
@@ -155,7 +192,9 @@ class Runner {
   bool is_meant_ = true;
   bool is_checked_ = true;
   std::string client_ = "1";
+  std::map<std::string, std::string> ids_;  // of clients, by how transcripts write them
   std::string reply_;
+  std::map<std::string, std::string> unread_;  // by client
   TranscriptResult result_;
 };
 
@@ -181,8 +220,8 @@ std::vector<std::string> CommandsOfTranscript(std::string_view text) {
   std::vector<std::string> commands;
   ForEachLine(text, [&](std::string_view line) {
     std::vector<std::string> words;
-    if (!line.starts_with("> ") || !resp::SplitArguments(line.substr(2), &words)) return;
-    if (words.empty()) return;
+    const size_t sends = line.starts_with("> ") ? 2 : line.starts_with(">- ") ? 3 : 0;
+    if (sends == 0 || !resp::SplitArguments(line.substr(sends), &words) || words.empty()) return;
     for (std::string& word : words) {
       for (char& c : word) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     }

@@ -18,9 +18,15 @@ class TranscriptTarget {
  public:
   virtual ~TranscriptTarget() = default;
 
-  // Sends bytes on a client's connection, which is made if it is new, and returns what comes back:
-  // one whole reply, or what there is if the connection ends or nothing more comes.
-  virtual std::string Exchange(const std::string& client, std::string_view bytes) = 0;
+  // Sends bytes on a client's connection, which is made if it is new.
+  virtual void Send(const std::string& client, std::string_view bytes) = 0;
+  // What has come back: one whole reply with what came at the same time, or what there is if the
+  // connection ends or nothing more comes.
+  virtual std::string Receive(const std::string& client) = 0;
+  std::string Exchange(const std::string& client, std::string_view bytes) {
+    Send(client, bytes);
+    return Receive(client);
+  }
   // Ends a client's connection.
   virtual void Disconnect(const std::string& client) = 0;
   virtual void Sleep(int64_t milliseconds) = 0;

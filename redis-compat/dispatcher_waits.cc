@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Commands that wait: for the end of CLIENT PAUSE, or for what their handlers wait for.
+
+#include <cassert>
+
+#include "redis-compat/blocked_clients.h"
+#include "redis-compat/dispatcher.h"
+
+namespace redis {
+
+bool Dispatcher::IsPostponed(Session* session, const CommandSpec& spec) {
+  // A command that was begun before the pause is brought to its end.
+  if (session->blocked_) return false;
+  instance_->EndPauseIfOver();
+  if (!instance_->pause_.StopsCommand(spec.Is(kWrite | kMayReplicate))) return false;
+  session->state().last_command = &spec;
+  instance_->blocked_clients_->Postpone(session, instance_->pause_.end_us());
+  return true;
+}
+
+lsm::Status Dispatcher::Resume(CommandContext& context) {
+  // CLIENT UNBLOCK ERROR ends every command in the same way.
+  const BlockedClients& blocked = *instance_->blocked_clients_;
+  if (blocked.outcome(context.session) != BlockedClients::Outcome::kUnblocked) {
+    return context.spec.handler(context);
+  }
+  context.reply.Error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+  return {};
+}
+
+bool Dispatcher::StillWaits(Session* session) {
+  if (!instance_->blocked_clients_->IsWaiting(*session)) {
+    instance_->blocked_clients_->Finish(session);
+    return false;
+  }
+  assert(unit_.empty());
+  // It is counted when it is answered.
+  --session->state().commands_processed;
+  return true;
+}
+
+}  // namespace redis

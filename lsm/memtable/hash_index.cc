@@ -58,10 +58,7 @@ void HashIndex::Insert(uint64_t hash, Link link) {
       ++size_;
       return;
     }
-    if (!MakeRoom(segment)) {
-      segment->complete.store(false, kRelease);
-      return;
-    }
+    if (!MakeRoom(segment)) return AddOverflow(segment, tag << 32 | link);
   }
 }
 
@@ -72,6 +69,13 @@ void HashIndex::Place(const Segment& segment, uint64_t entry) {
     if (++i == slots) i = 0;
   }
   segment.At(i).store(entry, kRelease);
+}
+
+void HashIndex::AddOverflow(Segment* segment, uint64_t entry) {
+  overflows_.push_back(
+      std::make_unique<const Overflow>(Overflow{entry, segment->overflow.load(kRelaxed)}));
+  segment->overflow.store(overflows_.back().get(), kRelease);
+  CountMemory(sizeof(Overflow));
 }
 
 void HashIndex::MakeFirstSegment() {
@@ -138,6 +142,8 @@ void HashIndex::Split(Segment* segment) {
   segment->size = static_cast<uint32_t>(middle - taken.entries);
   twin->size = static_cast<uint32_t>(taken.end - middle);
   // 3. Deal the pages out: to each what its entries need, the rest to the first.
+  // What was left out may belong to either: its tag tells.
+  twin->overflow.store(segment->overflow.load(kRelaxed), kRelaxed);
   const uint32_t twin_pages = PagesFor(twin->size);
   const uint32_t own_pages = std::max(PagesFor(segment->size), kMaxPages - twin_pages);
   for (uint32_t i = 0; i < twin_pages; ++i) {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// HashIndex finds a node of the skiplist by the hash of its key, mostly with one look. It is a
-// shortcut: where it cannot be sure that a key is absent it says so, and the skiplist, which always
-// knows, is asked. So readers never wait and need no locks, whatever the writer does.
+// HashIndex finds a node of a memtable by the hash of its key, mostly with one look.
 //
 // Extendible hashing (Fagin, Nievergelt, Pippenger and Strong 1979) with segments that grow a page
 // at a time:
@@ -24,15 +22,17 @@
 //      began is found. A rewrite makes the segment's version odd before it touches a slot and even
 //      after all is in place. A reader that saw a slot of a rewrite (acquire) also sees its odd
 //      version or a later one afterwards; so if the version is even and the same before and after,
-//      the reader probed one state of the segment.
+//      the reader probed one state of the segment. If not, it looks again: a rewrite moves at most
+//      1,024 words.
 //   3. A split stores the twin into the directory before the version becomes even. A reader that
 //      began with the even version and the old directory therefore sees the twin when it looks into
-//      the directory again, and is not sure. A key's segment never becomes its segment again after
+//      the directory again, and begins anew. A key's segment never becomes its segment again after
 //      a split moved it away.
 //   4. Pages, segments and directories live as long as the index.
 //
-// Equal tags that no split can part - somebody may choose his keys so - are left out once their
-// segment is full; the segment is then marked, and no reader is sure of an absence in it.
+// Equal tags that no split can part are left out once their segment is full, and chained from the
+// segment: finding them takes a walk along the chain. Hashes are seeded, so nobody can choose keys
+// for it.
 //
 // Invariants: a segment has at least one empty slot; all entries of a segment have its prefix.
 
@@ -54,18 +54,20 @@ class HashIndex {
  public:
   using Link = Arena::Link;
 
-  struct Found {
-    Link link = Arena::kNull;
-    bool sure = true;  // false: not found, but it may be there
-  };
-
   HashIndex() = default;
   HashIndex(const HashIndex&) = delete;
   HashIndex& operator=(const HashIndex&) = delete;
 
-  // The link inserted with `hash` for which `matches(link)` is true. Asks about few others.
+  // The link inserted with `hash` for which `matches(link)` is true, null if there is none. Asks
+  // about few others.
   template <typename Matches>
-  Found Find(uint64_t hash, Matches matches) const;
+  Link Find(uint64_t hash, Matches matches) const;
+
+  // What Find looks at, in this order, so that it can be on its way into the cache. FirstWithTag is
+  // most likely what Find will ask about; null says nothing.
+  void PrefetchSegment(uint64_t hash) const;
+  void PrefetchSlot(uint64_t hash) const;
+  Link FirstWithTag(uint64_t hash) const;
 
   // REQUIRES: link is not null and not in the index; the writer's thread.
   void Insert(uint64_t hash, Link link);
@@ -81,10 +83,16 @@ class HashIndex {
 
   using Slot = std::atomic<uint64_t>;
 
-  struct Segment {
+  // An entry that had no room.
+  struct Overflow {
+    const uint64_t entry;
+    const Overflow* const next;
+  };
+
+  struct alignas(64) Segment {
     std::atomic<uint32_t> version{0};  // odd during a rewrite
     std::atomic<uint32_t> slots{0};    // of all its pages
-    std::atomic<bool> complete{true};  // false: entries were left out
+    std::atomic<const Overflow*> overflow{nullptr};
     std::array<std::atomic<Slot*>, kMaxPages> pages{};
     // The writer's:
     uint32_t size = 0;
@@ -126,6 +134,7 @@ class HashIndex {
   void MakeFirstSegment();
   Segment* NewSegment(uint32_t depth, uint64_t prefix);
   Slot* NewPage();
+  void AddOverflow(Segment* segment, uint64_t entry);
   // False if the segment can grow no more.
   bool MakeRoom(Segment* segment);
   void AddPage(Segment* segment);
@@ -138,31 +147,71 @@ class HashIndex {
   std::vector<std::unique_ptr<const Directory>> directories_;
   std::vector<std::unique_ptr<Segment>> segments_;
   std::vector<std::unique_ptr<Slot[]>> pages_;
+  std::vector<std::unique_ptr<const Overflow>> overflows_;
   std::atomic<size_t> memory_usage_{0};
 };
 
 template <typename Matches>
-HashIndex::Found HashIndex::Find(uint64_t hash, Matches matches) const {
+HashIndex::Link HashIndex::Find(uint64_t hash, Matches matches) const {
   const uint64_t tag = Tag(hash);
   const Directory* directory = directory_.load(std::memory_order_acquire);
-  if (directory == nullptr) return {};
-  const Segment* segment = directory->Of(tag).load(std::memory_order_acquire);
-  const uint32_t version = segment->version.load(std::memory_order_acquire);
+  if (directory == nullptr) return Arena::kNull;
+  for (;;) {
+    const Segment* segment = directory->Of(tag).load(std::memory_order_acquire);
+    const uint32_t version = segment->version.load(std::memory_order_acquire);
+    const uint32_t slots = segment->slots.load(std::memory_order_acquire);
+    uint32_t i = Start(tag, slots);
+    for (uint32_t probes = 0; probes < slots; ++probes) {
+      const uint64_t entry = segment->At(i).load(std::memory_order_acquire);
+      if (entry == 0) break;
+      if (entry >> 32 == tag && matches(static_cast<Link>(entry))) return static_cast<Link>(entry);
+      if (++i == slots) i = 0;
+    }
+    const Overflow* left_out = segment->overflow.load(std::memory_order_acquire);
+    for (; left_out != nullptr; left_out = left_out->next) {
+      const Link link = static_cast<Link>(left_out->entry);
+      if (left_out->entry >> 32 == tag && matches(link)) return link;
+    }
+    directory = directory_.load(std::memory_order_acquire);
+    if (version % 2 == 0 && segment->version.load(std::memory_order_acquire) == version &&
+        directory->Of(tag).load(std::memory_order_acquire) == segment) {
+      return Arena::kNull;
+    }
+  }
+}
+
+inline void HashIndex::PrefetchSegment(uint64_t hash) const {
+  const Directory* const directory = directory_.load(std::memory_order_acquire);
+  if (directory == nullptr) return;
+  const auto* const segment =
+      reinterpret_cast<const char*>(directory->Of(Tag(hash)).load(std::memory_order_acquire));
+  __builtin_prefetch(segment);
+  __builtin_prefetch(segment + alignof(Segment));
+}
+
+inline void HashIndex::PrefetchSlot(uint64_t hash) const {
+  const Directory* const directory = directory_.load(std::memory_order_acquire);
+  if (directory == nullptr) return;
+  const uint64_t tag = Tag(hash);
+  const Segment* const segment = directory->Of(tag).load(std::memory_order_acquire);
+  __builtin_prefetch(&segment->At(Start(tag, segment->slots.load(std::memory_order_acquire))));
+}
+
+inline HashIndex::Link HashIndex::FirstWithTag(uint64_t hash) const {
+  constexpr int kProbes = 8;
+  const Directory* const directory = directory_.load(std::memory_order_acquire);
+  if (directory == nullptr) return Arena::kNull;
+  const uint64_t tag = Tag(hash);
+  const Segment* const segment = directory->Of(tag).load(std::memory_order_acquire);
   const uint32_t slots = segment->slots.load(std::memory_order_acquire);
   uint32_t i = Start(tag, slots);
-  for (uint32_t probes = 0; probes < slots; ++probes) {
+  for (int probes = 0; probes < kProbes; ++probes) {
     const uint64_t entry = segment->At(i).load(std::memory_order_acquire);
     if (entry == 0) break;
-    const Link link = static_cast<Link>(entry);
-    if (entry >> 32 == tag && matches(link)) return {.link = link};
+    if (entry >> 32 == tag) return static_cast<Link>(entry);
     if (++i == slots) i = 0;
   }
-  const bool sure =
-      version % 2 == 0 && segment->complete.load(std::memory_order_acquire) &&
-      segment->version.load(std::memory_order_acquire) == version &&
-      directory_.load(std::memory_order_acquire)->Of(tag).load(std::memory_order_acquire) ==
-          segment;
-  return {.sure = sure};
+  return Arena::kNull;
 }
 
 }  // namespace lsm

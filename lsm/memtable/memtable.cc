@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cstring>
 #include <new>
+#include <utility>
 #include <vector>
 
 #include "lsm/format/checksum.h"
@@ -23,12 +24,24 @@ const MemTable::Record* MemTable::FindVisible(const Node& node, SequenceNumber s
 }
 
 const MemTable::Node* MemTable::FindNode(uint64_t hash, std::string_view key) const {
-  const HashIndex::Found found =
-      index_.Find(hash, [&](Link link) { return list_.At(link)->key() == key; });
-  if (found.link != Arena::kNull) return list_.At(found.link);
-  if (found.sure) return nullptr;
-  const Node* const node = list_.FindGreaterOrEqual(key);
-  return node != nullptr && node->key() == key ? node : nullptr;
+  const Link link =
+      index_.Find(hash, [&](Link found) { return Node::At(arena_, found)->key() == key; });
+  return link == Arena::kNull ? nullptr : Node::At(arena_, link);
+}
+
+uint64_t MemTable::HashOf(std::string_view key) { return HashKey(key); }
+
+void MemTable::Prefetch(uint64_t hash, int stage) const {
+  if (stage == 0) {
+    index_.PrefetchSegment(hash);
+  } else if (stage == 1) {
+    index_.PrefetchSlot(hash);
+  } else if (const Link link = index_.FirstWithTag(hash); link != Arena::kNull) {
+    constexpr size_t kCacheLine = 64;
+    const char* const node = arena_.At(link);
+    __builtin_prefetch(node);
+    __builtin_prefetch(node + kCacheLine);
+  }
 }
 
 MemTable::Link MemTable::NewRecord(SequenceNumber sequence, RecordType type, Link older,
@@ -47,18 +60,20 @@ void MemTable::Add(SequenceNumber sequence, RecordType type, std::string_view ke
   assert(sequence >= largest_sequence());
   assert(type != RecordType::kTombstone || value.empty());
   VARVE_CHECK(key.size() <= kMaxKeySize && value.size() < (uint64_t{1} << 32));
-  const uint64_t hash = HashKey(key);
+  const uint64_t hash = HashOf(key);
   if (const Node* const node = FindNode(hash, key); node != nullptr) {
     const Link newest = node->newest();
     const Record* const replaced = RecordAt(newest);
     assert(replaced == nullptr || replaced->sequence() <= sequence);
     const bool same = replaced != nullptr && replaced->sequence() == sequence;
-    list_.SetNewest(node, NewRecord(sequence, type, same ? replaced->older : newest, value));
+    node->SetNewest(NewRecord(sequence, type, same ? replaced->older : newest, value));
     if (!same) CountAdded(sequence, newest == Arena::kNull);
     return;
   }
-  const Link record = NewRecord(sequence, type, Arena::kNull, value);
-  index_.Insert(hash, list_.Insert(key, record));
+  const Link node = Node::Make(&arena_, key);
+  Node::At(arena_, node)->SetNewest(NewRecord(sequence, type, Arena::kNull, value));
+  index_.Insert(hash, node);
+  order_.Append(node);
   CountAdded(sequence, true);
 }
 
@@ -72,11 +87,11 @@ void MemTable::CountAdded(SequenceNumber sequence, bool first_of_key) {
 
 void MemTable::Undo(SequenceNumber sequence, std::string_view key) {
   constexpr auto kRelaxed = std::memory_order_relaxed;
-  const Node* const node = FindNode(HashKey(key), key);
+  const Node* const node = FindNode(HashOf(key), key);
   if (node == nullptr) return;
   const Record* const newest = RecordAt(node->newest());
   if (newest == nullptr || newest->sequence() != sequence) return;
-  list_.SetNewest(node, newest->older);
+  node->SetNewest(newest->older);
   if (newest->older == Arena::kNull) keys_.store(keys() - 1, kRelaxed);
   records_.store(records() - 1, kRelaxed);
   if (empty()) {
@@ -90,7 +105,7 @@ void MemTable::Undo(SequenceNumber sequence, std::string_view key) {
 
 TableLookup MemTable::Get(std::string_view key, SequenceNumber sequence,
                           std::string_view* value) const {
-  const Node* const node = FindNode(HashKey(key), key);
+  const Node* const node = FindNode(HashOf(key), key);
   if (node == nullptr) return {};
   const Record* const record = FindVisible(*node, sequence);
   if (record == nullptr) return {};
@@ -100,13 +115,14 @@ TableLookup MemTable::Get(std::string_view key, SequenceNumber sequence,
 
 bool MemTable::KeyRange(std::string_view* smallest, std::string_view* largest) const {
   // A node whose only record was undone holds no key.
-  const Node* first = list_.First();
-  while (first != nullptr && first->newest() == Arena::kNull) first = list_.Next(first);
-  if (first == nullptr) return false;
-  const Node* last = list_.Last();
-  while (last != first && last->newest() == Arena::kNull) last = list_.FindLessThan(last->key());
-  *smallest = first->key();
-  *largest = last->key();
+  KeyOrder::Cursor cursor(&arena_, order_.Sorted());
+  cursor.SeekToFirst();
+  while (cursor.node() != nullptr && cursor.node()->newest() == Arena::kNull) cursor.Next();
+  if (cursor.node() == nullptr) return false;
+  *smallest = cursor.node()->key();
+  cursor.SeekToLast();
+  while (cursor.node()->newest() == Arena::kNull) cursor.Prev();
+  *largest = cursor.node()->key();
   return true;
 }
 
@@ -114,73 +130,84 @@ bool MemTable::KeyRange(std::string_view* smallest, std::string_view* largest) c
 // writer does; a step looks at the chain as it is then.
 class MemTable::Iter final : public InternalIterator {
  public:
-  explicit Iter(const MemTable* table) : table_(*table) {}
+  explicit Iter(const MemTable* table)
+      : table_(*table), cursor_(&table->arena_, table->order_.Sorted()) {}
 
   bool Valid() const override { return record_ != nullptr; }
   Status status() const override { return Status::Ok(); }
 
-  void SeekToFirst() override { StandOnNewest(table_.list_.First()); }
-  void SeekToLast() override { StandOnOldest(table_.list_.Last()); }
+  void SeekToFirst() override {
+    cursor_.SeekToFirst();
+    StandOnNewest();
+  }
+  void SeekToLast() override {
+    cursor_.SeekToLast();
+    StandOnOldest();
+  }
 
   void Seek(std::string_view user_key, SequenceNumber sequence) override {
     newer_.clear();
-    node_ = table_.list_.FindGreaterOrEqual(user_key);
-    if (node_ != nullptr && node_->key() == user_key) {
-      record_ = table_.FindVisible(*node_, sequence);
+    cursor_.Seek(user_key);
+    if (const Node* const node = cursor_.node(); node != nullptr && node->key() == user_key) {
+      record_ = table_.FindVisible(*node, sequence);
       if (record_ != nullptr) return;
-      node_ = table_.list_.Next(node_);
+      cursor_.Next();
     }
-    StandOnNewest(node_);
+    StandOnNewest();
   }
 
   void SeekBefore(std::string_view user_key) override {
-    StandOnOldest(table_.list_.FindLessThan(user_key));
+    cursor_.SeekBefore(user_key);
+    StandOnOldest();
   }
 
   void Next() override {
     assert(Valid());
     newer_.clear();
     record_ = table_.RecordAt(record_->older);
-    if (record_ == nullptr) StandOnNewest(table_.list_.Next(node_));
+    if (record_ != nullptr) return;
+    cursor_.Next();
+    StandOnNewest();
   }
 
   void Prev() override {
     assert(Valid());
     // The chain leads only to older records: walk it once, and keep the way back.
     if (newer_.empty()) {
-      for (const Record* record = table_.RecordAt(node_->newest());
+      for (const Record* record = table_.RecordAt(cursor_.node()->newest());
            record != nullptr && record->sequence() > record_->sequence();
            record = table_.RecordAt(record->older)) {
         newer_.push_back(record);
       }
     }
-    if (newer_.empty()) return StandOnOldest(table_.list_.FindLessThan(node_->key()));
+    if (newer_.empty()) {
+      cursor_.Prev();
+      return StandOnOldest();
+    }
     record_ = newer_.back();
     newer_.pop_back();
   }
 
-  std::string_view user_key() const override { return node_->key(); }
+  std::string_view user_key() const override { return cursor_.node()->key(); }
   SequenceNumber sequence() const override { return record_->sequence(); }
   RecordType type() const override { return record_->type(); }
   std::string_view value() const override { return record_->value(); }
 
  private:
-  // Of `node` or the next one that has records.
-  void StandOnNewest(const Node* node) {
+  // Of the cursor's node or the next one that has records.
+  void StandOnNewest() {
     newer_.clear();
-    for (record_ = nullptr; node != nullptr; node = table_.list_.Next(node)) {
-      node_ = node;
-      record_ = table_.RecordAt(node->newest());
+    for (record_ = nullptr; cursor_.node() != nullptr; cursor_.Next()) {
+      record_ = table_.RecordAt(cursor_.node()->newest());
       if (record_ != nullptr) return;
     }
   }
 
-  // Of `node` or the one before that has records.
-  void StandOnOldest(const Node* node) {
+  // Of the cursor's node or the one before that has records.
+  void StandOnOldest() {
     newer_.clear();
-    for (record_ = nullptr; node != nullptr; node = table_.list_.FindLessThan(node->key())) {
-      node_ = node;
-      record_ = table_.RecordAt(node->newest());
+    for (record_ = nullptr; cursor_.node() != nullptr; cursor_.Prev()) {
+      record_ = table_.RecordAt(cursor_.node()->newest());
       if (record_ == nullptr) continue;
       while (record_->older != Arena::kNull) {
         newer_.push_back(record_);
@@ -191,9 +218,9 @@ class MemTable::Iter final : public InternalIterator {
   }
 
   const MemTable& table_;
-  const Node* node_ = nullptr;
+  KeyOrder::Cursor cursor_;
   const Record* record_ = nullptr;  // null: not valid
-  // For Prev: records of node_ that are newer than record_, newest first. Empty: not known.
+  // For Prev: records of the node that are newer than record_, newest first. Empty: not known.
   std::vector<const Record*> newer_;
 };
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// MemTable holds the newest records of one tree in memory: a skiplist of user keys in an arena, and
-// a hash side-index over the same nodes, so that a point read, a test for existence and an
-// overwrite are one probe and only a new key or an ordered walk touches the skiplist.
+// MemTable holds the newest records of one tree in memory: nodes of user keys in an arena, a hash
+// index over them for point reads and writes, and their order for who walks (key_order.h).
 //
 // One node a user key. From the node hangs a chain of records, newest first; a delete is a record.
+// The first record lies right behind its node: mostly one look into memory finds both.
 //
-//     node:   next[height] | newest record | key length | key bytes
+//     node:   newest record | key length | key bytes
 //     record: sequence << 8 | type | older record | value length | value bytes
 //
 // Thread safety: one writer at a time (the writer lock orders them); any number of readers beside
@@ -26,7 +26,7 @@
 #include "lsm/format/internal_key.h"
 #include "lsm/memtable/arena.h"
 #include "lsm/memtable/hash_index.h"
-#include "lsm/memtable/skiplist.h"
+#include "lsm/memtable/key_order.h"
 #include "lsm/types.h"
 
 namespace lsm {
@@ -50,12 +50,22 @@ class MemTable {
   // The newest record of `key` that `sequence` can see. `value` stays valid as long as the table.
   TableLookup Get(std::string_view key, SequenceNumber sequence, std::string_view* value) const;
 
-  // Walks all records. Stays valid while the table is written; may or may not see records that are
-  // added meanwhile. The table must outlive it.
+  // For who knows ahead what he will read: each stage brings closer to the processor what the next
+  // one and at last Get(key) or Add(key) look at. Called for many keys, stage by stage, so that the
+  // memory is waited for once and not for each. `hash` is HashOf(key).
+  static constexpr int kPrefetchStages = 3;
+  void Prefetch(uint64_t hash, int stage) const;
+  static uint64_t HashOf(std::string_view key);
+
+  // Walks all records of the keys that are in the table now, and maybe later ones. Stays valid while
+  // the table is written; records that are added to those keys meanwhile may or may not be seen.
+  // The table must outlive it.
   std::unique_ptr<InternalIterator> NewIterator() const;
 
   // Bytes taken from the system; never less than those of all keys and values put.
-  size_t ApproximateMemoryUsage() const { return arena_.MemoryUsage() + index_.MemoryUsage(); }
+  size_t ApproximateMemoryUsage() const {
+    return arena_.MemoryUsage() + index_.MemoryUsage() + order_.MemoryUsage();
+  }
 
   bool empty() const { return records() == 0; }
   // Keys that have at least one record.
@@ -76,7 +86,7 @@ class MemTable {
 
  private:
   using Link = Arena::Link;
-  using Node = SkipList::Node;
+  using Node = KeyNode;
   class Iter;
 
   // Never changes once it can be reached.
@@ -103,8 +113,8 @@ class MemTable {
   void CountAdded(SequenceNumber sequence, bool first_of_key);
 
   Arena arena_;
-  SkipList list_{&arena_};
   HashIndex index_;
+  KeyOrder order_{&arena_};
   // Written by the writer only.
   std::atomic<uint64_t> keys_{0};
   std::atomic<uint64_t> records_{0};

@@ -127,7 +127,7 @@ constexpr KeySpec AllKeys(uint32_t flags) { return {1, -1, 1, flags}; }
 constexpr KeySpec KeyValuePairs(uint32_t flags) { return {1, -1, 2, flags}; }
 
 // As COMMAND DOCS names them.
-enum class CommandGroup : uint8_t { kString, kGeneric, kConnection, kServer };
+enum class CommandGroup : uint8_t { kString, kGeneric, kConnection, kServer, kTransactions };
 
 // What a row shares with its neighbours.
 struct CommandFamily {

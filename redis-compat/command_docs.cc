@@ -196,6 +196,16 @@ constexpr CommandDoc kDocs[] = {
      "numlocal:integer numreplicas:integer timeout:integer",
      "request_policy:all_shards response_policy:agg_min"},
 
+    // transactions
+    {"discard", "2.0.0", "Forgets the commands that were queued since MULTI.",
+     "O(N) in the number of queued commands"},
+    {"exec", "1.2.0", "Runs the commands that were queued since MULTI, as one.",
+     "Depends on the queued commands"},
+    {"multi", "1.2.0", "Begins to queue commands, for EXEC to run as one.", kConstant},
+    {"unwatch", "2.2.0", "Forgets all watched keys.", kConstant},
+    {"watch", "2.2.0", "Makes EXEC do nothing if one of the keys is changed before.", kPerKey,
+     "key:key..."},
+
     // server
     {"command", "2.8.13", "Answers what is known about all commands.",
      "O(N) in the number of commands", "", kVariesInOrder},

@@ -27,6 +27,7 @@ namespace isp = introspection_commands;
 namespace dbg = debug_commands;
 namespace slo = slowlog_commands;
 namespace lat = latency_commands;
+namespace txn = transaction_commands;
 
 // Names that keep a row on one line.
 constexpr CommandFamily kStrings{CommandGroup::kString, kAclString};
@@ -42,6 +43,7 @@ constexpr CommandFamily kWaiting{CommandGroup::kGeneric, kAclConnection};
 constexpr CommandFamily kCommands{CommandGroup::kServer, kAclConnection};
 constexpr CommandFamily kServers{CommandGroup::kServer, 0};
 constexpr CommandFamily kTelling{CommandGroup::kServer, kAclDangerous};
+constexpr CommandFamily kTransactions{CommandGroup::kTransactions, kAclTransaction};
 
 constexpr uint32_t kGrow = kWrite | kDenyOom;
 constexpr uint32_t kFastGrow = kGrow | kFast;
@@ -50,6 +52,7 @@ constexpr uint32_t kFastRead = kReadonly | kFast;
 constexpr uint32_t kAnytime = kLoading | kStale;
 constexpr uint32_t kCalm = kNoscript | kAnytime;
 constexpr uint32_t kManage = kAdmin | kCalm;
+constexpr uint32_t kAlways = kCalm | kFast | kAllowBusy;
 constexpr uint32_t kHandshake = kCalm | kFast | kNoAuth | kAllowBusy;
 
 constexpr uint32_t kModify = kKeyRw | kKeyAccess | kKeyUpdate;
@@ -154,6 +157,13 @@ constexpr CommandSpec kRows[] = {
     {"wait",        wai::Wait,        3,  kNoscript,  kNoKeys,                      kWaiting},
     {"waitaof",     wai::WaitAof,     4,  kNoscript,  kNoKeys,                      kWaiting},
 
+    // Transactions.
+    {"discard",     txn::Discard,     1,  kAlways,    kNoKeys,                      kTransactions},
+    {"exec",        txn::Exec,        1,  kCalm | kSkipSlowlog, kNoKeys,            kTransactions},
+    {"multi",       txn::Multi,       1,  kAlways,    kNoKeys,                      kTransactions},
+    {"unwatch",     txn::Unwatch,     1,  kAlways,    kNoKeys,                      kTransactions},
+    {"watch",       txn::Watch,       -2, kAlways,    AllKeys(kKeyRo),              kTransactions},
+
     // The server. A container has no handler, unless it is a command of its own as well.
     {"command",     isp::Command,     -1, kAnytime,   kNoKeys,                      kCommands},
     {"command|count", isp::CommandCount, 2, kAnytime, kNoKeys,                      kCommands},
@@ -242,7 +252,8 @@ consteval bool AritiesHoldTheirKeys() {
     if (keys.last >= least) return false;
     if (keys.last >= 0 && keys.last < keys.first) return false;
     if (keys.last < 0 && row.arity > 0) return false;  // a fixed count needs no open end
-    if (!row.Is(kWrite | kReadonly)) return false;
+    // WATCH names keys that it neither reads nor writes.
+    if (!row.Is(kWrite | kReadonly) && row.name != "watch") return false;
     const KeySpec& second = row.second_key;
     if (second.first == 0) continue;
     if (keys.first != 1 || keys.last != 1 || second.first != 2 || second.last != 2 || least < 3) {

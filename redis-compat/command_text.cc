@@ -83,6 +83,8 @@ std::string_view ToString(CommandGroup group) {
       return "connection";
     case CommandGroup::kServer:
       return "server";
+    case CommandGroup::kTransactions:
+      return "transactions";
   }
   return "";
 }

@@ -13,6 +13,7 @@
 #include "redis-compat/observer.h"
 #include "redis-compat/reply_gate.h"
 #include "redis-compat/scan_cursor.h"
+#include "redis-compat/transaction.h"
 #include "redis-compat/write_gate.h"
 
 namespace redis {
@@ -91,8 +92,8 @@ Instance::RunResult Dispatcher::Run(Session* session) {
     const std::string_view input = std::string_view(session->input_).substr(session->input_read_);
     const Outcome outcome = session->parser_.Next(input);
     if (outcome == Outcome::kNeedMore) {
-      if (input.size() > instance_->settings().client_query_buffer_limit)
-        result = RunResult::kClose;
+      const size_t kept = input.size() + session->transaction_bytes();
+      if (kept > instance_->settings().client_query_buffer_limit) result = RunResult::kClose;
       break;
     }
     if (outcome == Outcome::kError) {
@@ -122,7 +123,10 @@ Dispatcher::Done Dispatcher::Execute(Session* session, Arguments args) {
   const CommandSpec* spec = Find(session, args);
   if (spec == nullptr || !IsAllowed(session, *spec)) return Done::kExecuted;
   if (instance_->pause_.is_on() && IsPostponed(session, *spec)) return Done::kMustWait;
-  if (spec->Is(kWrite)) {
+  if (session->transaction_ != nullptr && IsForTransaction(session, *spec, args)) {
+    return Done::kExecuted;
+  }
+  if (MayWrite(*session, *spec)) {
     if (instance_->write_gate_->Ask(session->id()) == WriteGate::Answer::kWait) {
       ++instance_->statistics().write_pauses;
       return Done::kMustWait;
@@ -189,6 +193,7 @@ Dispatcher::Done Dispatcher::Call(Session* session, const CommandSpec& spec, Arg
   ClientState& state = session->state();
   state.last_command = &spec;
   ++state.commands_processed;
+  const int database = state.database;
 
   uint64_t begin = session->output_end();
   resp::ReplyWriter reply(&session->output_, state.protocol);
@@ -206,11 +211,17 @@ Dispatcher::Done Dispatcher::Call(Session* session, const CommandSpec& spec, Arg
     unit_.Clear();
     // The unit may have held a prefix that is in memory already.
     instance_->cursors_->Forget();
-    reply.Error(EngineErrorReply(status));
+    state.database = database;  // what EXEC ran had no effect
+    const std::string error = EngineErrorReply(status);
+    reply.Error(IsExec(&spec) ? TransactionDiscarded(error) : error);
   }
   if (!unit_.empty()) session->last_write_ = unit_.reflects();
   FinishReply(session, &spec, begin);
+  CountCall(session, spec, args);
+  return Done::kExecuted;
+}
 
+void Dispatcher::CountCall(Session* session, const CommandSpec& spec, Arguments args) {
   Statistics& statistics = instance_->statistics();
   const int64_t now_us = instance_->clock().MonotonicMicros();
   CommandStats& stats = statistics.commands[CommandIndex(spec)];
@@ -224,20 +235,20 @@ Dispatcher::Done Dispatcher::Call(Session* session, const CommandSpec& spec, Arg
     observer.NoteSlow(*session, spec, args, micros, instance_->now_ms());
   }
   ++statistics.commands_processed;
-  return Done::kExecuted;
 }
 
 void Dispatcher::Reject(Session* session, const CommandSpec* spec, std::string_view error) {
   const uint64_t begin = session->output_end();
   unit_.Clear();
-  resp::ReplyWriter(&session->output_, session->state().protocol).Error(error);
+  const std::string text = RejectInTransaction(session, spec, error);
+  resp::ReplyWriter(&session->output_, session->state().protocol).Error(text);
   last_us_ = instance_->clock().MonotonicMicros();
   if (spec != nullptr) ++instance_->statistics().commands[CommandIndex(*spec)].rejected;
   FinishReply(session, nullptr, begin);
 }
 
 // `spec` is null if the command was not called.
-void Dispatcher::FinishReply(Session* session, const CommandSpec* spec, uint64_t begin) {
+void Dispatcher::CountError(Session* session, const CommandSpec* spec, uint64_t begin) {
   const size_t at = session->output_.size() - static_cast<size_t>(session->output_end() - begin);
   const std::string_view made = std::string_view(session->output_).substr(at);
   if (!made.empty() && made[0] == '-') {
@@ -252,9 +263,16 @@ void Dispatcher::FinishReply(Session* session, const CommandSpec* spec, uint64_t
     }
     if (spec != nullptr) ++statistics.commands[CommandIndex(*spec)].failed;
   }
+}
+
+void Dispatcher::FinishReply(Session* session, const CommandSpec* spec, uint64_t begin) {
+  CountError(session, spec, begin);
   using Mode = ClientState::ReplyMode;
   Mode& mode = session->state().reply_mode;
-  if (mode != Mode::kOn) session->output_.resize(at);
+  if (mode != Mode::kOn) {
+    session->output_.resize(session->output_.size() -
+                            static_cast<size_t>(session->output_end() - begin));
+  }
   if (mode == Mode::kSkipThis) mode = Mode::kOn;
   if (mode == Mode::kSkipNext) mode = Mode::kSkipThis;
   instance_->statistics().output_bytes += session->output_end() - begin;

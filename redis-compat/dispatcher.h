@@ -2,6 +2,9 @@
 // Dispatcher takes a session's commands out of its input and executes them:
 // find the row > arity > protection > authentication > write gate > handler > commit > count.
 //
+// Between MULTI and EXEC a command ends its way before the write gate: it is queued. EXEC takes the
+// way of a command, and its handler has the queued ones run against its unit (transaction.h).
+//
 // Invariant: a command that is not executed to its end leaves no trace in data and output, but for
 // the error that says so.
 // Thread safety: none; belongs to the loop.
@@ -10,6 +13,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "redis-compat/command.h"
@@ -18,11 +22,21 @@
 
 namespace redis {
 
+class Transaction;
+
 class Dispatcher {
  public:
   explicit Dispatcher(Instance* instance) : instance_(instance), unit_(instance) {}
 
   Instance::RunResult Run(Session* session);
+
+  // For EXEC: runs what was queued and replies with the array of replies. After an error the reply
+  // is unfinished, as is the unit; both are to be dropped.
+  lsm::Status RunQueued(CommandContext& exec, const Transaction& transaction);
+  // Whether a call of the command may write: it is a write command, or EXEC of some.
+  static bool MayWrite(const Session& session, const CommandSpec& spec);
+  // The session is ended if its transaction is too large.
+  void CheckTransactionSize(Session* session);
 
  private:
   using Arguments = std::span<const std::string_view>;
@@ -40,6 +54,18 @@ class Dispatcher {
   // After a command of a session that is marked as waiting: whether it waits (again).
   bool StillWaits(Session* session);
   void Reject(Session* session, const CommandSpec* spec, std::string_view error);
+  // Queues or refuses what must not be executed now. REQUIRES: the session has a transaction
+  bool IsForTransaction(Session* session, const CommandSpec& spec, Arguments args);
+  static bool IsExec(const CommandSpec* spec);
+  // A command was refused: what becomes of the transaction, and the error to reply.
+  std::string RejectInTransaction(Session* session, const CommandSpec* spec,
+                                  std::string_view error);
+  // What EXEC replies when it cannot be executed for the reason of `error`.
+  static std::string TransactionDiscarded(std::string_view error);
+  // The call is over: counts it, and its time since the last one.
+  void CountCall(Session* session, const CommandSpec& spec, Arguments args);
+  // Counts the reply that begins there, if it is an error.
+  void CountError(Session* session, const CommandSpec* spec, uint64_t begin);
   void FinishReply(Session* session, const CommandSpec* spec, uint64_t begin);
   void ApplyParserLimits(Session* session);
 

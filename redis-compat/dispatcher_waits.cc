@@ -12,7 +12,9 @@ bool Dispatcher::IsPostponed(Session* session, const CommandSpec& spec) {
   // A command that was begun before the pause is brought to its end.
   if (session->blocked_) return false;
   instance_->EndPauseIfOver();
-  if (!instance_->pause_.StopsCommand(spec.Is(kWrite | kMayReplicate))) return false;
+  if (!instance_->pause_.StopsCommand(spec.Is(kMayReplicate) || MayWrite(*session, spec))) {
+    return false;
+  }
   session->state().last_command = &spec;
   instance_->blocked_clients_->Postpone(session, instance_->pause_.end_us());
   return true;

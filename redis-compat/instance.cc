@@ -16,6 +16,7 @@
 #include "redis-compat/reply_gate.h"
 #include "redis-compat/scan_cursor.h"
 #include "redis-compat/server_time.h"
+#include "redis-compat/watch.h"
 #include "redis-compat/write_gate.h"
 #include "redis-compat/write_unit.h"
 
@@ -79,6 +80,7 @@ void Instance::Disconnect(ClientId client) {
   if (found == sessions_.end()) return;
   std::erase(tick_sessions_, found->second.get());
   blocked_clients_->Forget(found->second.get());
+  watches_->Unwatch(found->second.get());
   sessions_.erase(found);
 }
 
@@ -109,6 +111,11 @@ void Instance::UnpauseClients() {
 
 void Instance::EndPauseIfOver() {
   if (pause_.IsOver(clock_->MonotonicMicros())) UnpauseClients();
+}
+
+void Instance::EndTransaction(Session* session) {
+  watches_->Unwatch(session);
+  session->DropTransaction();
 }
 
 void Instance::BeginTick() {
@@ -196,6 +203,7 @@ lsm::Status Instance::Commit(WriteUnit* unit) {
   group_bytes_ += bytes;
   unit->Reflect(sequence.value());
   databases_->Apply(unit->tree_changes(), sequence.value());
+  if (!watches_->empty()) watches_->OnCommit(unit, sequence.value());
   return {};
 }
 
@@ -223,6 +231,7 @@ void Instance::OnGroupLost(const lsm::Status& reason) {
   for (Session* session : tick_sessions_) reply_gate_->ReplaceLost(session, error);
   cursors_->Forget();
   active_expiry_->Forget();
+  watches_->MarkAll();
   const lsm::Status reloaded = databases_->Load(view());
   if (!reloaded.ok()) {
     // Without the directory no key can be found: better to stop than to answer wrongly.

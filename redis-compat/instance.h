@@ -46,6 +46,7 @@ class EngineListener;
 class Observer;
 class ReplyGate;
 class ServerTime;
+class WatchRegistry;
 class WriteGate;
 class WriteUnit;
 
@@ -105,8 +106,10 @@ class Instance {
   lsm::Clock& clock() { return *clock_; }
   Databases& databases() { return *databases_; }
   BlockedClients& blocked_clients() { return *blocked_clients_; }
+  Dispatcher& dispatcher() { return *dispatcher_; }
   CursorRegistry& cursors() { return *cursors_; }
   ActiveExpiry& active_expiry() { return *active_expiry_; }
+  WatchRegistry& watches() { return *watches_; }
   Statistics& statistics() { return statistics_; }
   Observer& observer() { return *observer_; }
   // The tick's time. Never goes back, not across restarts either.
@@ -120,6 +123,8 @@ class Instance {
   bool MustAuthenticate(const Session& session) const {
     return !session.state().authenticated && !settings().requirepass.empty();
   }
+  // What the client queued and watches is forgotten.
+  void EndTransaction(Session* session);
   // Ends a client, whatever it is still owed: it may be one that does not read. The host is told.
   void CloseSession(Session* session);
   // CLIENT PAUSE and UNPAUSE.
@@ -172,6 +177,7 @@ class Instance {
   std::unique_ptr<BlockedClients> blocked_clients_;
   std::unique_ptr<CursorRegistry> cursors_;
   std::unique_ptr<ActiveExpiry> active_expiry_;
+  std::unique_ptr<WatchRegistry> watches_;
   std::unique_ptr<WriteGate> write_gate_;
   std::unique_ptr<ReplyGate> reply_gate_;
   std::unique_ptr<Dispatcher> dispatcher_;

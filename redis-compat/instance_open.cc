@@ -15,6 +15,7 @@
 #include "redis-compat/reply_gate.h"
 #include "redis-compat/scan_cursor.h"
 #include "redis-compat/server_time.h"
+#include "redis-compat/watch.h"
 #include "redis-compat/write_gate.h"
 
 namespace redis {
@@ -84,6 +85,7 @@ lsm::Status Instance::Start(std::unique_ptr<lsm::DB> db) {
   blocked_clients_ = std::make_unique<BlockedClients>(clock_, host_, &settings());
   cursors_ = std::make_unique<CursorRegistry>();
   active_expiry_ = std::make_unique<ActiveExpiry>(this);
+  watches_ = std::make_unique<WatchRegistry>(this);
   write_gate_ = std::make_unique<WriteGate>(db_.get(), clock_, host_, &settings());
   reply_gate_ = std::make_unique<ReplyGate>(db_.get(), &settings());
   dispatcher_ = std::make_unique<Dispatcher>(this);

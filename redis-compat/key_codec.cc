@@ -199,4 +199,10 @@ Encoding EncodingOfText(std::string_view value) {
   return value.size() <= kEmbstrLimit ? Encoding::kEmbstr : Encoding::kRaw;
 }
 
+std::string SuccessorOfPrefix(std::string prefix) {
+  while (!prefix.empty() && static_cast<unsigned char>(prefix.back()) == 0xff) prefix.pop_back();
+  if (!prefix.empty()) prefix.back() = static_cast<char>(prefix.back() + 1);
+  return prefix;
+}
+
 }  // namespace redis

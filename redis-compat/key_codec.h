@@ -81,4 +81,7 @@ Encoding EncodingOfString(std::string_view value);
 // The same for text that stays text, also where it is an integer's.
 Encoding EncodingOfText(std::string_view value);
 
+// The first key behind every key that begins with `prefix`; empty if there can be none.
+std::string SuccessorOfPrefix(std::string prefix);
+
 }  // namespace redis

@@ -125,14 +125,16 @@ void Keyspace::Flush() { unit_->DropDatabaseTree(database_); }
 
 lsm::Result<KeyIterator> Keyspace::NewIterator(lsm::IterateOptions options) {
   KeyIterator keys;
-  unit_->ReflectEverything();
   const lsm::TreeId tree_id = tree();
-  if (tree_id == lsm::kDirectoryTree) return keys;
+  if (tree_id == lsm::kDirectoryTree) {
+    unit_->ReflectEverything();
+    return keys;
+  }
   for (std::optional<lsm::Bound>* bound : {&options.lower, &options.upper}) {
     if (*bound) (*bound)->key.insert((*bound)->key.begin(), kUserKeyPrefix);
   }
   options.prefix.insert(options.prefix.begin(), kUserKeyPrefix);
-  auto iterator = instance_->view()->NewIterator(tree_id, options);
+  auto iterator = unit_->NewIterator(tree_id, options);
   if (!iterator.ok()) return iterator.status();
   keys.iterator_ = std::move(*iterator);
   return keys;

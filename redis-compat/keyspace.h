@@ -35,7 +35,8 @@ struct KeySlot {
   bool IsString() const { return exists && header.type == ValueType::kString; }
 };
 
-// The database's keys in order, expired ones included. Does not see what the current unit wrote.
+// The database's keys in order, expired ones included, as they are with what the current unit
+// wrote before it was made.
 class KeyIterator {
  public:
   void SeekToFirst() {

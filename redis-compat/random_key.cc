@@ -20,6 +20,7 @@
 
 #include "lsm/random.h"
 #include "redis-compat/instance.h"
+#include "redis-compat/key_codec.h"
 #include "redis-compat/keyspace.h"
 
 namespace redis {
@@ -37,16 +38,9 @@ size_t CommonPrefix(std::string_view a, std::string_view b) {
   return n;
 }
 
-// The first key behind every key that begins with `prefix`, empty if there can be none.
-std::string Successor(std::string prefix) {
-  while (!prefix.empty() && static_cast<unsigned char>(prefix.back()) == 0xff) prefix.pop_back();
-  if (!prefix.empty()) prefix.back() = static_cast<char>(prefix.back() + 1);
-  return prefix;
-}
-
 // The last key that begins with `prefix`. REQUIRES: there is one
 std::string LastWith(KeyIterator* keys, const std::string& prefix) {
-  const std::string end = Successor(prefix);
+  const std::string end = SuccessorOfPrefix(prefix);
   if (end.empty()) {
     keys->SeekToLast();
   } else {

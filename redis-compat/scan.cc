@@ -43,7 +43,7 @@ class Scanner {
 };
 
 lsm::Result<ScanResult> Scanner::Run() {
-  lsm::Result<CursorPrefixes*> prefixes = instance_->cursors().Find(keys_, instance_->view());
+  lsm::Result<CursorPrefixes*> prefixes = instance_->cursors().Find(keys_);
   if (!prefixes.ok()) return prefixes.status();
   prefixes_ = prefixes.value();
   const std::optional<std::string> from = prefixes_->Resolve(options_.cursor);

@@ -26,10 +26,10 @@ uint32_t CursorWindow(std::string_view bytes) {
   return window;
 }
 
-lsm::Status CursorPrefixes::Load(lsm::ReadView* view, lsm::TreeId tree) {
+lsm::Status CursorPrefixes::Load(WriteUnit* unit, lsm::TreeId tree) {
   lsm::IterateOptions options;
   options.prefix.push_back(kCursorPrefix);
-  auto iterator = view->NewIterator(tree, options);
+  auto iterator = unit->NewIterator(tree, options);
   if (!iterator.ok()) return iterator.status();
   lsm::Iterator& records = **iterator;
   for (records.SeekToFirst(); records.Valid(); records.Next()) {
@@ -97,13 +97,13 @@ uint32_t CursorPrefixes::Add(std::string_view prefix) {
   return id;
 }
 
-lsm::Result<CursorPrefixes*> CursorRegistry::Find(Keyspace* keys, lsm::ReadView* view) {
+lsm::Result<CursorPrefixes*> CursorRegistry::Find(Keyspace* keys) {
   const lsm::TreeId tree = keys->tree();
   Entry& entry = databases_[keys->database()];
   if (entry.tree == tree) return &entry.prefixes;
   entry = {};
   if (tree == lsm::kDirectoryTree) return &entry.prefixes;
-  RETURN_IF_ERROR(entry.prefixes.Load(view, tree));
+  RETURN_IF_ERROR(entry.prefixes.Load(&keys->unit(), tree));
   entry.tree = tree;
   return &entry.prefixes;
 }

@@ -38,7 +38,7 @@ class CursorPrefixes {
   static constexpr size_t kMaxPrefixSize = 1024;
   static constexpr size_t kMaxBytes = size_t{4} << 20;
 
-  lsm::Status Load(lsm::ReadView* view, lsm::TreeId tree);
+  lsm::Status Load(WriteUnit* unit, lsm::TreeId tree);
 
   // The key from which to go on; absent for a number that no scan of this tree can have answered.
   std::optional<std::string> Resolve(uint64_t cursor) const;
@@ -59,7 +59,7 @@ class CursorPrefixes {
 class CursorRegistry {
  public:
   // The prefixes of the database's tree, loaded when they are first asked for.
-  lsm::Result<CursorPrefixes*> Find(Keyspace* keys, lsm::ReadView* view);
+  lsm::Result<CursorPrefixes*> Find(Keyspace* keys);
   // What is in memory may not be stored: load it again.
   void Forget() { databases_.clear(); }
 

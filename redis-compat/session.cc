@@ -4,6 +4,8 @@
 #include <cassert>
 #include <utility>
 
+#include "redis-compat/transaction.h"
+
 namespace redis {
 
 namespace {
@@ -19,6 +21,19 @@ constexpr size_t kKeptCapacity = size_t{1} << 20;
 Session::Session(ClientId id, Peer peer, int64_t now_ms) : id_(id), peer_(std::move(peer)) {
   state_.created_ms = now_ms;
   state_.last_interaction_ms = now_ms;
+}
+
+Session::~Session() = default;
+
+Transaction& Session::EnsureTransaction() {
+  if (transaction_ == nullptr) transaction_ = std::make_unique<Transaction>();
+  return *transaction_;
+}
+
+void Session::DropTransaction() { transaction_.reset(); }
+
+size_t Session::transaction_bytes() const {
+  return transaction_ == nullptr ? 0 : transaction_->memory();
 }
 
 std::string_view Session::releasable_output() const {

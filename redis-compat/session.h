@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -23,6 +24,8 @@
 #include "resp/request_parser.h"
 
 namespace redis {
+
+class Transaction;
 
 // What commands see and change of a client.
 struct ClientState {
@@ -60,6 +63,7 @@ class Session {
   };
 
   Session(ClientId id, Peer peer, int64_t now_ms);
+  ~Session();
 
   // The network appends what it read. What was executed stays in front for a while, so that a long
   // pipeline is not moved with every turn.
@@ -92,6 +96,13 @@ class Session {
   size_t waiting_input_bytes() const { return blocked_ ? parser_.consumed() : 0; }
   // The last unit that the client wrote, 0 if it wrote none.
   lsm::SequenceNumber last_write() const { return last_write_; }
+  // Null unless the client has said MULTI or WATCH.
+  Transaction* transaction() { return transaction_.get(); }
+  const Transaction* transaction() const { return transaction_.get(); }
+  Transaction& EnsureTransaction();
+  void DropTransaction();
+  // What the transaction keeps in memory.
+  size_t transaction_bytes() const;
 
  private:
   friend class BlockedClients;
@@ -112,6 +123,7 @@ class Session {
   const ClientId id_;
   const Peer peer_;
   ClientState state_;
+  std::unique_ptr<Transaction> transaction_;
   resp::RequestParser parser_;
   std::string input_;
   size_t input_read_ = 0;  // executed, not yet dropped from the front of input_

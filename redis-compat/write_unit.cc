@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "redis-compat/write_unit.h"
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 
@@ -67,6 +68,29 @@ lsm::Result<std::optional<lsm::PinnedValue>> WriteUnit::Get(lsm::TreeId tree,
   return std::move(lookup->value);
 }
 
+lsm::Result<std::unique_ptr<lsm::Iterator>> WriteUnit::NewIterator(
+    lsm::TreeId tree, const lsm::IterateOptions& options) {
+  ReflectEverything();
+  std::unique_ptr<lsm::Iterator> base;
+  if (!CreatesTree(tree)) {
+    lsm::Result<std::unique_ptr<lsm::Iterator>> opened =
+        instance_->view()->NewIterator(tree, options);
+    if (!opened.ok()) return opened.status();
+    base = std::move(*opened);
+    if (writes_.empty()) return base;
+  }
+  for (; ordered_count_ < writes_.size(); ++ordered_count_) {
+    const Write& write = writes_[ordered_count_];
+    std::optional<ValuePlace>& place = ordered_[{write.tree, std::string(KeyOf(write))}];
+    place.reset();
+    if (!write.deleted) place = ValuePlace{write.value_begin, write.value_size};
+  }
+  auto iterator =
+      std::make_unique<UnitIterator>(std::move(base), &ordered_, &batch_, tree, options);
+  if (!CreatesTree(tree) && !iterator->HasOwnWrites()) return iterator->TakeBase();
+  return std::unique_ptr<lsm::Iterator>(std::move(iterator));
+}
+
 void WriteUnit::Put(lsm::TreeId tree, std::string_view key, std::string_view value) {
   batch_.Put(tree, key, value);
   // The operation ends with the key, the value's length and the value.
@@ -115,10 +139,7 @@ lsm::Result<int64_t> WriteUnit::Counter(lsm::TreeId tree, size_t counter) {
 }
 
 bool WriteUnit::CreatesTree(lsm::TreeId tree) const {
-  for (const TreeChange& change : tree_changes_) {
-    if (change.tree == tree) return true;
-  }
-  return false;
+  return std::find(created_trees_.begin(), created_trees_.end(), tree) != created_trees_.end();
 }
 
 const lsm::WriteBatch& WriteUnit::Seal() {
@@ -143,6 +164,7 @@ lsm::TreeId WriteUnit::CreateDatabaseTree(int database) {
   const lsm::TreeId tree = instance_->db().NewTreeId();
   batch_.CreateTree(tree);
   SetDatabaseTree(database, tree);
+  created_trees_.push_back(tree);
   return tree;
 }
 
@@ -173,6 +195,18 @@ void WriteUnit::SetDatabaseTree(int database, lsm::TreeId tree) {
   tree_changes_.push_back({database, tree});
 }
 
+std::vector<int> WriteUnit::NonEmptyDatabases() {
+  // That a database is empty may be the doing of a unit that can still be lost.
+  ReflectEverything();
+  std::vector<int> numbers = instance_->databases().NonEmpty();
+  for (const TreeChange& change : tree_changes_) numbers.push_back(change.database);
+  std::sort(numbers.begin(), numbers.end());
+  numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
+  std::erase_if(numbers,
+                [this](int database) { return DatabaseTree(database) == lsm::kDirectoryTree; });
+  return numbers;
+}
+
 void WriteUnit::ReflectEverything() { Reflect(instance_->view()->sequence()); }
 
 void WriteUnit::DropWrites() {
@@ -181,7 +215,10 @@ void WriteUnit::DropWrites() {
   writes_.clear();
   index_.clear();
   indexed_ = 0;
+  ordered_.clear();
+  ordered_count_ = 0;
   tree_changes_.clear();
+  created_trees_.clear();
   counter_changes_.clear();
 }
 

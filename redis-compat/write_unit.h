@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// WriteUnit is what one command reads and writes, until it is committed as one unit: reads see the
-// unit's own writes, and the newest sequence that was read or written is remembered, because the
-// reply must not leave before it may be shown.
+// WriteUnit is what one command, or one EXEC, reads and writes, until it is committed as one unit:
+// reads see the unit's own writes, and the newest sequence that was read or written is remembered,
+// because the reply must not leave before it may be shown.
 //
 // Invariant: nothing of it reaches the database before Instance::Commit.
 // Thread safety: none.
@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,6 +21,7 @@
 #include "lsm/status.h"
 #include "lsm/types.h"
 #include "lsm/write_batch.h"
+#include "redis-compat/unit_iterator.h"
 
 namespace redis {
 
@@ -33,6 +35,10 @@ class WriteUnit {
 
   // The value's bytes are good until the unit is committed or cleared.
   lsm::Result<std::optional<lsm::PinnedValue>> Get(lsm::TreeId tree, std::string_view key);
+  // Shows the tree as it is with what the unit has written by now (unit_iterator.h). Good until the
+  // unit is committed or cleared. Reflects everything.
+  lsm::Result<std::unique_ptr<lsm::Iterator>> NewIterator(lsm::TreeId tree,
+                                                          const lsm::IterateOptions& options);
   void Put(lsm::TreeId tree, std::string_view key, std::string_view value);
   void Delete(lsm::TreeId tree, std::string_view key);
   void AddCounter(lsm::TreeId tree, size_t counter, int64_t delta);
@@ -46,6 +52,8 @@ class WriteUnit {
   void DropDatabaseTree(int database);
   // Each gets what the other one had, which may be none.
   void SwapDatabases(int a, int b);
+  // Databases that have a tree, with what the unit changes, ascending.
+  std::vector<int> NonEmptyDatabases();
 
   // The command shows or writes effects of this unit.
   void Reflect(lsm::SequenceNumber sequence) {
@@ -103,7 +111,11 @@ class WriteUnit {
   // that writes many keys and reads none pays nothing.
   std::unordered_multimap<size_t, size_t> index_;
   size_t indexed_ = 0;
+  // The same in order, for the first `ordered_count_` of them; filled by iterators only.
+  OrderedWrites ordered_;
+  size_t ordered_count_ = 0;
   std::vector<TreeChange> tree_changes_;
+  std::vector<lsm::TreeId> created_trees_;  // those dropped again included
   struct CounterChange {
     lsm::TreeId tree;
     size_t counter;

@@ -191,6 +191,7 @@ lsm::Status Quit(CommandContext& context) {
 }
 
 lsm::Status Reset(CommandContext& context) {
+  context.instance.EndTransaction(&context.session);
   ClientState& state = context.session.state();
   state.database = 0;
   state.authenticated = context.instance.settings().requirepass.empty();

@@ -116,6 +116,11 @@ lsm::Status Reload(CommandContext& context) {
                    : "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.");
     return {};
   }
+  // What the transaction wrote so far is not committed yet, and must be whole or not at all.
+  if (context.in_transaction) {
+    context.reply.Error("ERR DEBUG RELOAD is not possible inside a transaction");
+    return {};
+  }
   RETURN_IF_ERROR(context.instance.Reload());
   context.reply.Ok();
   return {};

@@ -11,7 +11,6 @@
 
 #include "redis-compat/arg_parser.h"
 #include "redis-compat/commands/handlers.h"
-#include "redis-compat/databases.h"
 #include "redis-compat/errors.h"
 #include "redis-compat/glob.h"
 #include "redis-compat/instance.h"
@@ -165,9 +164,7 @@ Status FlushDb(CommandContext& c) {
 
 Status FlushAll(CommandContext& c) {
   if (!AcceptsFlushMode(c)) return Status::Ok();
-  // That a database is empty already may be the doing of a unit that can still be lost.
-  c.unit.ReflectEverything();
-  for (const int database : c.instance.databases().NonEmpty()) c.unit.DropDatabaseTree(database);
+  for (const int database : c.unit.NonEmptyDatabases()) c.unit.DropDatabaseTree(database);
   c.reply.Ok();
   return Status::Ok();
 }

@@ -55,6 +55,10 @@ Handler Command, CommandCount, CommandDocs, CommandGetKeys, CommandGetKeysAndFla
     CommandInfo, CommandList;
 }  // namespace introspection_commands
 
+namespace transaction_commands {
+Handler Discard, Exec, Multi, Unwatch, Watch;
+}  // namespace transaction_commands
+
 namespace debug_commands {
 Handler Debug;
 }  // namespace debug_commands

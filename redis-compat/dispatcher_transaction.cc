@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The dispatcher's part in transactions: queueing commands, and running them for EXEC.
+
+#include <algorithm>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "redis-compat/commands/handlers.h"
+#include "redis-compat/dispatcher.h"
+#include "redis-compat/keyspace.h"
+#include "redis-compat/transaction.h"
+
+namespace redis {
+
+namespace {
+
+// What is executed at once between MULTI and EXEC.
+bool RunsAtOnce(const CommandSpec& spec) {
+  constexpr Handler* kHandlers[] = {transaction_commands::Exec,  transaction_commands::Discard,
+                                    transaction_commands::Multi, transaction_commands::Watch,
+                                    connection_commands::Quit,   connection_commands::Reset};
+  return std::find(std::begin(kHandlers), std::end(kHandlers), spec.handler) != std::end(kHandlers);
+}
+
+}  // namespace
+
+bool Dispatcher::IsExec(const CommandSpec* spec) {
+  return spec != nullptr && spec->handler == transaction_commands::Exec;
+}
+
+bool Dispatcher::MayWrite(const Session& session, const CommandSpec& spec) {
+  if (spec.Is(kWrite)) return true;
+  return session.transaction_ != nullptr && IsExec(&spec) && session.transaction_->WillWrite();
+}
+
+bool Dispatcher::IsForTransaction(Session* session, const CommandSpec& spec, Arguments args) {
+  Transaction& transaction = *session->transaction_;
+  if (!transaction.is_open()) return false;
+  if (spec.Is(kNoMulti)) {
+    Reject(session, &spec, "ERR Command not allowed inside a transaction");
+    return true;
+  }
+  if (RunsAtOnce(spec)) return false;
+  session->state().last_command = &spec;
+  unit_.Clear();
+  transaction.Queue(spec, args);
+  const uint64_t begin = session->output_end();
+  resp::ReplyWriter(&session->output_, session->state().protocol).Simple("QUEUED");
+  last_us_ = instance_->clock().MonotonicMicros();
+  FinishReply(session, nullptr, begin);
+  CheckTransactionSize(session);
+  return true;
+}
+
+void Dispatcher::CheckTransactionSize(Session* session) {
+  const uint64_t limit = instance_->settings().client_query_buffer_limit;
+  if (session->transaction_bytes() <= limit) return;
+  instance_->host().Log(
+      lsm::LogLevel::kWarning,
+      "Closing client that reached max query buffer length: " + session->peer().address);
+  instance_->CloseSession(session);
+}
+
+std::string Dispatcher::RejectInTransaction(Session* session, const CommandSpec* spec,
+                                            std::string_view error) {
+  if (!IsExec(spec)) {
+    if (session->transaction_ != nullptr) session->transaction_->Abort();
+    return std::string(error);
+  }
+  instance_->EndTransaction(session);
+  return TransactionDiscarded(error);
+}
+
+std::string Dispatcher::TransactionDiscarded(std::string_view error) {
+  constexpr std::string_view kGeneralCode = "ERR ";
+  if (error.starts_with(kGeneralCode)) error.remove_prefix(kGeneralCode.size());
+  return "EXECABORT Transaction discarded because of: " + std::string(error);
+}
+
+lsm::Status Dispatcher::RunQueued(CommandContext& exec, const Transaction& transaction) {
+  Session* session = &exec.session;
+  const int64_t started_us = last_us_;
+  std::vector<std::string_view> args;
+  exec.reply.Array(transaction.size());
+  lsm::Status status;
+  for (size_t i = 0; i < transaction.size() && status.ok(); ++i) {
+    const CommandSpec& spec = transaction.spec(i);
+    transaction.Arguments(i, &args);
+    const uint64_t begin = session->output_end();
+    Keyspace keys(instance_, &exec.unit, session->state().database, exec.now_ms);
+    CommandContext context{*instance_, *session,    spec,
+                           args,       exec.reply,  exec.unit,
+                           keys,       exec.now_ms, /*in_transaction=*/true};
+    status = spec.handler(context);
+    if (status.ok()) CountError(session, &spec, begin);
+    CountCall(session, spec, args);
+  }
+  last_us_ = started_us;  // EXEC's own time is that of all
+  return status;
+}
+
+}  // namespace redis

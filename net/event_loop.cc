@@ -146,7 +146,10 @@ void EventLoop::CloseClient(redis::ClientId client) {
   Ready(connection);
 }
 
-uv_buf_t EventLoop::ReadBuffer() { return {read_buffer_.get(), kReadSize}; }
+uv_buf_t EventLoop::ReadBuffer() {
+  ++instance_->statistics().socket_reads;
+  return {read_buffer_.get(), kReadSize};
+}
 
 size_t EventLoop::query_buffer_limit() const { return settings().client_query_buffer_limit; }
 
@@ -205,6 +208,9 @@ void EventLoop::RunSession(Connection* connection) {
 void EventLoop::Flush(const std::vector<redis::ClientId>& batch) {
   for (const redis::ClientId id : batch) {
     Connection* connection = Find(id);
+    if (!connection->session()->releasable_output().empty()) {
+      ++instance_->statistics().socket_writes;
+    }
     connection->Flush();
     if (connection->session()->output_bytes() > kMaxOutput) {
       Complain(*connection, "Closing client that does not read its output");

@@ -51,6 +51,8 @@ class EventLoop : public ConnectionOwner {
   // before Run. On failure the sockets are those of before, and what went wrong is in the log.
   lsm::Status Listen();
   size_t listener_count() const { return acceptors_.size(); }
+  // As redis::Host::Listeners says.
+  std::vector<std::string> DescribeListeners() const;
   // After the settings changed: sockets, and how often the cron runs.
   lsm::Status ApplySettings();
 

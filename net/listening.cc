@@ -88,6 +88,23 @@ lsm::Status EventLoop::Listen() {
   return lsm::Status::Ok();
 }
 
+std::vector<std::string> EventLoop::DescribeListeners() const {
+  std::vector<std::string> texts;
+  std::string tcp;
+  for (const auto& acceptor : acceptors_) {
+    const ListenSocket& socket = acceptor->socket();
+    if (socket.is_unix()) {
+      texts.push_back("name=unix,bind=" + socket.name());
+    } else {
+      tcp += ",bind=" + socket.name().substr(0, socket.name().rfind(':'));
+    }
+  }
+  if (!tcp.empty()) {
+    texts.insert(texts.begin(), "name=tcp" + tcp + ",port=" + std::to_string(settings().port));
+  }
+  return texts;
+}
+
 lsm::Status EventLoop::ApplySettings() {
   if (stopping_) return lsm::Status::Ok();
   RETURN_IF_ERROR(Listen());

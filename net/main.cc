@@ -33,19 +33,27 @@ Examples:
   echo 'appendfsync always' | varve-server -
 )";
 
-// Bytes that are allocated now; 0 if the allocator has no figures.
-uint64_t AskAllocator() {
+#ifdef VARVE_JEMALLOC
+uint64_t AskFigure(const char* name) {
+  size_t value = 0;
+  size_t size = sizeof(value);
+  return mallctl(name, &value, &size, nullptr, 0) == 0 ? value : 0;
+}
+#endif
+
+redis::MemoryFigures AskAllocator() {
+  redis::MemoryFigures figures;
+  figures.allocator = VARVE_MALLOC;
 #ifdef VARVE_JEMALLOC
   // The figures are those of the last time that the epoch was advanced.
   uint64_t epoch = 1;
   size_t size = sizeof(epoch);
   mallctl("epoch", &epoch, &size, &epoch, size);
-  size_t allocated = 0;
-  size = sizeof(allocated);
-  return mallctl("stats.allocated", &allocated, &size, nullptr, 0) == 0 ? allocated : 0;
-#else
-  return 0;
+  figures.allocated = AskFigure("stats.allocated");
+  figures.active = AskFigure("stats.active");
+  figures.resident = AskFigure("stats.resident");
 #endif
+  return figures;
 }
 
 }  // namespace

@@ -11,15 +11,15 @@
 
 #pragma once
 
-#include <cstdint>
 #include <functional>
 
 #include "redis-compat/config.h"
+#include "redis-compat/host.h"
 
 namespace net {
 
-// The process's exit status. What went wrong is in the log. `allocated_bytes` asks the allocator;
+// The process's exit status. What went wrong is in the log. `ask_allocator` asks the allocator;
 // empty if it cannot be asked.
-int RunServer(redis::Config* config, const std::function<uint64_t()>& allocated_bytes);
+int RunServer(redis::Config* config, const std::function<redis::MemoryFigures()>& ask_allocator);
 
 }  // namespace net

@@ -6,10 +6,10 @@
 
 namespace net {
 
-UvHost::UvHost(EventLoop* loop, redis::Logger* logger, std::function<uint64_t()> allocated_bytes)
+UvHost::UvHost(EventLoop* loop, redis::Logger* logger, AskAllocator ask_allocator)
     : loop_(loop),
       logger_(logger),
-      allocated_bytes_(std::move(allocated_bytes)),
+      ask_allocator_(std::move(ask_allocator)),
       mail_(MakeUvHandle<uv_async_t>(uv_async_init, loop->uv(), this, [](uv_async_t* mail) {
         static_cast<UvHost*>(mail->data)->RunTasks();
       })) {}

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -23,8 +24,10 @@ namespace net {
 
 class UvHost : public redis::Host {
  public:
-  // `allocated_bytes` asks the allocator; empty if it cannot be asked.
-  UvHost(EventLoop* loop, redis::Logger* logger, std::function<uint64_t()> allocated_bytes = {});
+  using AskAllocator = std::function<redis::MemoryFigures()>;
+
+  // An empty `ask_allocator` means that it cannot be asked.
+  UvHost(EventLoop* loop, redis::Logger* logger, AskAllocator ask_allocator = {});
 
   void Post(std::function<void()> task) override;
   void Wake(redis::ClientId client) override { loop_->Wake(client); }
@@ -34,7 +37,11 @@ class UvHost : public redis::Host {
   void CloseClient(redis::ClientId client) override { loop_->CloseClient(client); }
   void Stop() override { loop_->Stop(); }
   lsm::Status ApplyNetworkConfig() override;
-  uint64_t AllocatedBytes() override { return allocated_bytes_ ? allocated_bytes_() : 0; }
+  redis::MemoryFigures Memory() override {
+    return ask_allocator_ ? ask_allocator_() : redis::MemoryFigures();
+  }
+  std::string_view PollingApi() override { return "epoll"; }  // what libuv uses on Linux
+  std::vector<std::string> Listeners() override { return loop_->DescribeListeners(); }
   void Log(lsm::LogLevel level, std::string_view message) override { logger_->Log(level, message); }
 
  private:
@@ -42,7 +49,7 @@ class UvHost : public redis::Host {
 
   EventLoop* const loop_;
   redis::Logger* const logger_;
-  const std::function<uint64_t()> allocated_bytes_;
+  const AskAllocator ask_allocator_;
   UvHandle<uv_async_t> mail_;
   std::mutex mutex_;
   std::vector<std::function<void()>> tasks_;  // guarded by mutex_

@@ -8,6 +8,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "lsm/listener.h"
 #include "lsm/status.h"
@@ -15,6 +16,14 @@
 namespace redis {
 
 using ClientId = uint64_t;  // never reused
+
+// What the allocator says, in bytes; zeros if it does not tell.
+struct MemoryFigures {
+  std::string_view allocator = {};  // "jemalloc-5.3.0"
+  uint64_t allocated = 0;           // by the program
+  uint64_t active = 0;              // in pages that hold something of it
+  uint64_t resident = 0;            // in pages that were taken from the system
+};
 
 class Host {
  public:
@@ -33,8 +42,11 @@ class Host {
   // Listening addresses, keepalive, hz and such, after CONFIG SET changed them. If it fails nothing
   // has changed; the message is what follows "... - " in CONFIG SET's error.
   virtual lsm::Status ApplyNetworkConfig() { return lsm::Status::Ok(); }
-  // Bytes that the process has allocated; 0 if the host cannot tell.
-  virtual uint64_t AllocatedBytes() { return 0; }
+  virtual MemoryFigures Memory() { return {}; }
+  // "epoll": how the network waits for sockets; empty if there is none.
+  virtual std::string_view PollingApi() { return {}; }
+  // What is listened on, a text each as INFO has them: "name=tcp,bind=127.0.0.1,port=6379".
+  virtual std::vector<std::string> Listeners() { return {}; }
   // A line for the server's log. Safe from any thread.
   virtual void Log(lsm::LogLevel /*level*/, std::string_view /*message*/) {}
 };

@@ -32,6 +32,8 @@ constexpr int64_t kLossLogIntervalUs = 1'000'000;
 constexpr size_t kMaxStringSize = size_t{512} << 20;
 static_assert(kMaxStringSize < lsm::kMaxKeySize && kMaxStringSize < lsm::kMaxValueSize);
 constexpr int64_t kPersistTimeIntervalMs = 1000;
+// Asking the allocator is not free.
+constexpr int64_t kMemorySampleMs = 1000;
 // How long a client may take to say its password.
 constexpr int64_t kAuthenticationMs = 30'000;
 
@@ -247,6 +249,7 @@ void Instance::Cron() {
   blocked_clients_->CheckDeadlines();
   BeginTick();
   statistics_.SampleRates(now_ms_);
+  SampleMemory();
   if (settings().active_expire && MayWrite()) active_expiry_->Run();
   lsm::Status status = PersistTime();
   if (!status.ok()) {
@@ -262,6 +265,12 @@ void Instance::Cron() {
   }
   write_gate_->WakeIfDecided();
   CloseIdleClients();
+}
+
+void Instance::SampleMemory() {
+  if (now_ms_ - memory_sampled_ms_ < kMemorySampleMs) return;
+  memory_sampled_ms_ = now_ms_;
+  statistics_.memory_peak = std::max(statistics_.memory_peak, host_->Memory().allocated);
 }
 
 lsm::Status Instance::PersistTime() {

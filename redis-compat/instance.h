@@ -117,6 +117,10 @@ class Instance {
   int64_t started_ms() const { return started_ms_; }
   // 40 hex digits, new at each start.
   const std::string& run_id() const { return run_id_; }
+  // What replicas would name this history by: 40 hex digits, new at each start.
+  const std::string& replication_id() const { return replication_id_; }
+  // Bytes of units that are committed and not yet in the log.
+  size_t open_group_bytes() const { return group_bytes_; }
   // By id, so in the order they connected.
   const std::map<ClientId, std::unique_ptr<Session>>& sessions() const { return sessions_; }
   // Whether the client has to say a password before anything else.
@@ -156,6 +160,7 @@ class Instance {
   bool Refuses(const Session::Peer& peer, std::string* refusal) const;
   // The units of the open group are gone: what depends on them is put right.
   void OnGroupLost(const lsm::Status& reason);
+  void SampleMemory();
   lsm::Status PersistTime();
   void CloseIdleClients();
   void EndPauseIfOver();
@@ -187,9 +192,11 @@ class Instance {
   std::map<ClientId, std::unique_ptr<Session>> sessions_;
   ClientId next_client_ = 1;
   std::string run_id_;
+  std::string replication_id_;
   int64_t started_ms_ = 0;
   int64_t now_ms_ = 0;
   ClientPause pause_;
+  int64_t memory_sampled_ms_ = 0;
   int64_t last_sync_request_us_ = 0;
   int64_t last_loss_logged_us_ = 0;
   lsm::SequenceNumber time_persisted_at_ = 0;  // the unit that wrote the time record

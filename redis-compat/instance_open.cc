@@ -93,6 +93,8 @@ lsm::Status Instance::Start(std::unique_ptr<lsm::DB> db) {
   observer_ = std::make_unique<Observer>(AllCommands().size());
   observer_->Follow(settings());
   run_id_ = MakeRunId(&random_);
+  replication_id_ = MakeRunId(&random_);
+  statistics_.memory_at_start = host_->Memory().allocated;
 
   RETURN_IF_ERROR(CheckFormat(db_.get()));
   const std::unique_ptr<lsm::ReadView> view = db_->NewReadView();

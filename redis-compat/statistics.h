@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "redis-compat/rate_sampler.h"
@@ -23,6 +24,7 @@ struct CommandStats {
 // Rates of the counters of Statistics.
 struct Rates {
   RateSampler commands;
+  RateSampler ticks;
   RateSampler input_bytes;
   RateSampler output_bytes;
 };
@@ -41,7 +43,13 @@ struct Statistics {
   uint64_t error_replies = 0;
   uint64_t unexpected_errors = 0;  // groups that could not be appended
   uint64_t ticks = 0;
+  uint64_t socket_reads = 0;
+  uint64_t socket_writes = 0;
   uint64_t write_pauses = 0;  // sessions that waited because writes were stopped or slowed
+  // Bytes that were allocated when the server had started, and the most ever seen. Reset keeps
+  // them.
+  uint64_t memory_at_start = 0;
+  uint64_t memory_peak = 0;
   std::map<std::string, uint64_t, std::less<>> errors_by_code;  // "ERR", "WRONGTYPE", ...
   std::vector<CommandStats> commands;                           // by CommandIndex
 
@@ -50,14 +58,17 @@ struct Statistics {
   // Ten times a second or so.
   void SampleRates(int64_t now_ms) {
     rates.commands.Sample(now_ms, commands_processed);
+    rates.ticks.Sample(now_ms, ticks);
     rates.input_bytes.Sample(now_ms, input_bytes);
     rates.output_bytes.Sample(now_ms, output_bytes);
   }
   // CONFIG RESETSTAT.
   void Reset() {
-    const size_t rows = commands.size();
-    *this = Statistics();
-    commands.resize(rows);
+    Statistics fresh;
+    fresh.memory_at_start = memory_at_start;
+    fresh.memory_peak = memory_peak;
+    fresh.commands.resize(commands.size());
+    *this = std::move(fresh);
   }
 };
 

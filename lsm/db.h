@@ -22,6 +22,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -56,6 +57,10 @@ class ReadView {
                                                         const IterateOptions& options) = 0;
   virtual Result<TreeCounters> Counters(TreeId tree) = 0;
   virtual SequenceNumber sequence() const = 0;
+
+  // A hint that these keys will be read or written soon: fetches the memory that leads to them, for
+  // all of them at once. Changes nothing, and may do nothing.
+  virtual void Prefetch(TreeId tree, std::span<const std::string_view> keys) = 0;
 
   // Moves on to the newest visible point, and lets go of what the old one held: PinnedValues and
   // Iterators made before are dead. REQUIRES: the view was not made from a Snapshot.

@@ -63,7 +63,7 @@ void Dispatcher::ApplyParserLimits(Session* session) {
 }
 
 Instance::RunResult Dispatcher::Run(Session* session) {
-  using Outcome = resp::RequestParser::Outcome;
+  using Outcome = Lookahead::Outcome;
   using RunResult = Instance::RunResult;
   if (session->blocked_ && !instance_->blocked_clients_->MayRun(session)) return RunResult::kPaused;
   ClientState& state = session->state();
@@ -89,10 +89,9 @@ Instance::RunResult Dispatcher::Run(Session* session) {
       result = RunResult::kYield;
       break;
     }
-    const std::string_view input = std::string_view(session->input_).substr(session->input_read_);
-    const Outcome outcome = session->parser_.Next(input);
+    const Outcome outcome = ahead_.Front(session);
     if (outcome == Outcome::kNeedMore) {
-      const size_t kept = input.size() + session->transaction_bytes();
+      const size_t kept = session->input_bytes() + session->transaction_bytes();
       if (kept > instance_->settings().client_query_buffer_limit) result = RunResult::kClose;
       break;
     }
@@ -102,19 +101,18 @@ Instance::RunResult Dispatcher::Run(Session* session) {
       continue;
     }
     const bool authenticated = state.authenticated;
-    if (outcome == Outcome::kCommand &&
-        Execute(session, session->parser_.arguments()) == Done::kMustWait) {
+    if (outcome == Outcome::kCommand && Execute(session, ahead_.arguments()) == Done::kMustWait) {
       result = RunResult::kPaused;
       break;
     }
-    const size_t consumed = session->parser_.consumed();
-    session->input_read_ += consumed;
+    const size_t consumed = ahead_.Pop(session);
     state.input_bytes += consumed;
     instance_->statistics().input_bytes += consumed;
     // Nothing else looks at the clock while lines are empty.
     if (outcome == Outcome::kEmpty) last_us_ = instance_->clock().MonotonicMicros();
     if (state.authenticated != authenticated) ApplyParserLimits(session);
   }
+  ahead_.Drop(session);
   session->DropExecutedInput();
   return result;
 }

@@ -18,6 +18,7 @@
 
 #include "redis-compat/command.h"
 #include "redis-compat/instance.h"
+#include "redis-compat/lookahead.h"
 #include "redis-compat/write_unit.h"
 
 namespace redis {
@@ -26,7 +27,8 @@ class Transaction;
 
 class Dispatcher {
  public:
-  explicit Dispatcher(Instance* instance) : instance_(instance), unit_(instance) {}
+  explicit Dispatcher(Instance* instance)
+      : instance_(instance), ahead_(instance), unit_(instance) {}
 
   Instance::RunResult Run(Session* session);
 
@@ -70,6 +72,7 @@ class Dispatcher {
   void ApplyParserLimits(Session* session);
 
   Instance* const instance_;
+  Lookahead ahead_;
   WriteUnit unit_;       // of the command being executed; kept for its buffers
   int64_t last_us_ = 0;  // monotonic, when the last command ended
 };

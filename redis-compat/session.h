@@ -108,6 +108,7 @@ class Session {
   friend class BlockedClients;
   friend class Instance;
   friend class Dispatcher;
+  friend class Lookahead;
   friend class ReplyGate;
 
   // A reply that has to wait. Positions count from the first byte the session was ever sent.

@@ -50,6 +50,10 @@ class RequestParser {
   // a hint for sizing the buffer, bounded by what the limits allow.
   size_t bytes_wanted() const { return bytes_wanted_; }
 
+  // Forgets the incomplete or broken request: the next call of Next begins at its input's first
+  // byte.
+  void Restart() { state_ = State::kStart; }
+
   // Takes effect at the next length that is read.
   void set_limits(const Limits& limits) { limits_ = limits; }
 

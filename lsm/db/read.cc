@@ -4,6 +4,8 @@
 //   3. the files that may hold the key: L0, newest first, then level by level.
 // A file is passed over for its key range, then for its filter, before any of its blocks is read.
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 #include "lsm/db/db_impl.h"
@@ -129,6 +131,32 @@ Result<Lookup> ReadViewImpl::Get(TreeId tree, std::string_view key) {
     if (found.found) return FromMemTable(found, value, db_->synced_through());
   }
   return GetFromFiles(state, key);
+}
+
+void ReadViewImpl::Prefetch(TreeId tree, std::span<const std::string_view> keys) {
+  const Entry* entry = Use(tree);
+  if (entry == nullptr) return;
+  constexpr size_t kBatch = 64;  // as many as memory is likely to fetch beside each other, and more
+  for (; !keys.empty(); keys = keys.subspan(std::min(keys.size(), kBatch))) {
+    std::array<uint64_t, kBatch> hashes;
+    const size_t count = std::min(keys.size(), kBatch);
+    for (size_t i = 0; i < count; ++i) hashes[i] = MemTable::HashOf(keys[i]);
+    PrefetchFrom(*entry->state, std::span(hashes).first(count));
+  }
+}
+
+// Looks into one table after the other, as Get does, for those that are not in an earlier one.
+void ReadViewImpl::PrefetchFrom(const TreeState& state, std::span<uint64_t> hashes) {
+  const auto search = [&hashes](const MemTable& table) {
+    for (const uint64_t hash : hashes) table.PrefetchIndex(hash);
+    for (const uint64_t hash : hashes) table.PrefetchSlot(hash);
+    const auto absent = std::partition(hashes.begin(), hashes.end(), [&table](uint64_t hash) {
+      return !table.PrefetchNode(hash);
+    });
+    hashes = hashes.first(static_cast<size_t>(absent - hashes.begin()));
+  };
+  search(*state.active);
+  for (const std::shared_ptr<const FrozenTable>& frozen : state.frozen) search(*frozen->table);
 }
 
 Result<Lookup> ReadViewImpl::GetFromFiles(const TreeState& state, std::string_view key) {

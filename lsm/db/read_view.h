@@ -37,6 +37,7 @@ class ReadViewImpl final : public ReadView {
                                                 const IterateOptions& options) override;
   Result<TreeCounters> Counters(TreeId tree) override;
   SequenceNumber sequence() const override { return sequence_; }
+  void Prefetch(TreeId tree, std::span<const std::string_view> keys) override;
   void Refresh() override;
 
   // For the writer: a later point, and letting go of tables.
@@ -50,6 +51,7 @@ class ReadViewImpl final : public ReadView {
   };
   // Null if the tree does not exist at this point.
   const Entry* Use(TreeId tree);
+  void PrefetchFrom(const TreeState& state, std::span<uint64_t> hashes);
   Result<Lookup> GetFromFiles(const TreeState& state, std::string_view key);
 
   DBImpl* const db_;

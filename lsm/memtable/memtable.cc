@@ -31,17 +31,14 @@ const MemTable::Node* MemTable::FindNode(uint64_t hash, std::string_view key) co
 
 uint64_t MemTable::HashOf(std::string_view key) { return HashKey(key); }
 
-void MemTable::Prefetch(uint64_t hash, int stage) const {
-  if (stage == 0) {
-    index_.PrefetchSegment(hash);
-  } else if (stage == 1) {
-    index_.PrefetchSlot(hash);
-  } else if (const Link link = index_.FirstWithTag(hash); link != Arena::kNull) {
-    constexpr size_t kCacheLine = 64;
-    const char* const node = arena_.At(link);
-    __builtin_prefetch(node);
-    __builtin_prefetch(node + kCacheLine);
-  }
+bool MemTable::PrefetchNode(uint64_t hash) const {
+  constexpr size_t kCacheLine = 64;
+  const Link link = index_.FirstWithTag(hash);
+  if (link == Arena::kNull) return false;
+  const char* const node = arena_.At(link);
+  __builtin_prefetch(node);
+  __builtin_prefetch(node + kCacheLine);
+  return true;
 }
 
 MemTable::Link MemTable::NewRecord(SequenceNumber sequence, RecordType type, Link older,

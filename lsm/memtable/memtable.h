@@ -50,16 +50,17 @@ class MemTable {
   // The newest record of `key` that `sequence` can see. `value` stays valid as long as the table.
   TableLookup Get(std::string_view key, SequenceNumber sequence, std::string_view* value) const;
 
-  // For who knows ahead what he will read: each stage brings closer to the processor what the next
-  // one and at last Get(key) or Add(key) look at. Called for many keys, stage by stage, so that the
-  // memory is waited for once and not for each. `hash` is HashOf(key).
-  static constexpr int kPrefetchStages = 3;
-  void Prefetch(uint64_t hash, int stage) const;
+  // For who knows ahead which keys he will read: the three looks into memory of a Get or Add, to be
+  // taken for many keys beside each other. Each fetches what the next one reads. `hash` is that of
+  // the key; PrefetchNode is false if the key is most likely not in the table.
   static uint64_t HashOf(std::string_view key);
+  void PrefetchIndex(uint64_t hash) const { index_.PrefetchSegment(hash); }
+  void PrefetchSlot(uint64_t hash) const { index_.PrefetchSlot(hash); }
+  bool PrefetchNode(uint64_t hash) const;
 
-  // Walks all records of the keys that are in the table now, and maybe later ones. Stays valid while
-  // the table is written; records that are added to those keys meanwhile may or may not be seen.
-  // The table must outlive it.
+  // Walks all records of the keys that are in the table now, and maybe later ones. Stays valid
+  // while the table is written; records that are added to those keys meanwhile may or may not be
+  // seen. The table must outlive it.
   std::unique_ptr<InternalIterator> NewIterator() const;
 
   // Bytes taken from the system; never less than those of all keys and values put.

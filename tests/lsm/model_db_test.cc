@@ -55,6 +55,7 @@ class ContentView : public ReadView {
   }
   Result<TreeCounters> Counters(TreeId tree) override { return content_[tree].counters; }
   SequenceNumber sequence() const override { return 1; }
+  void Prefetch(TreeId, std::span<const std::string_view>) override {}
   void Refresh() override {}
 
  private:

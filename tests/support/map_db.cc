@@ -126,6 +126,7 @@ class MapDbView : public ReadView {
     return it == found->counters.begin() ? TreeCounters{} : (--it)->second;
   }
   SequenceNumber sequence() const override { return at_; }
+  void Prefetch(TreeId, std::span<const std::string_view>) override {}
   void Refresh() override { at_ = *source_; }
 
  private:

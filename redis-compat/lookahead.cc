@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "redis-compat/lookahead.h"
+
+#include <cassert>
+
+#include "redis-compat/command_table.h"
+#include "redis-compat/databases.h"
+#include "redis-compat/instance.h"
+#include "redis-compat/key_codec.h"
+
+namespace redis {
+
+namespace {
+
+// Enough to keep memory busy; what is dropped is parsed twice.
+constexpr size_t kMaxPieces = 64;
+constexpr size_t kMaxArguments = 1024;
+constexpr size_t kMaxBytes = size_t{256} << 10;
+constexpr size_t kMaxKeys = 256;
+// Hashing a long key costs more than waiting for its node.
+constexpr size_t kMaxKeySize = 256;
+
+}  // namespace
+
+std::span<const std::string_view> Lookahead::ArgumentsOf(const Piece& piece) const {
+  return std::span(arguments_).subspan(piece.first_argument, piece.argument_count);
+}
+
+std::span<const std::string_view> Lookahead::arguments() const {
+  return ArgumentsOf(pieces_[front_]);
+}
+
+Lookahead::Outcome Lookahead::Front(Session* session) {
+  if (front_ == pieces_.size()) Fill(session);
+  return pieces_[front_].outcome;
+}
+
+size_t Lookahead::Pop(Session* session) {
+  const size_t consumed = pieces_[front_].consumed;
+  session->input_read_ += consumed;
+  ++front_;
+  return consumed;
+}
+
+void Lookahead::Drop(Session* session) {
+  // A piece that says kNeedMore is where the parser stands; it goes on there.
+  const bool is_ahead = front_ < pieces_.size() && pieces_[front_].outcome != Outcome::kNeedMore;
+  if (is_ahead) session->parser_.Restart();
+  pieces_.clear();
+  front_ = 0;
+}
+
+// 1. Parse until the input ends, or enough is ahead.
+// 2. Have the memory fetched that the commands' keys lead to.
+void Lookahead::Fill(Session* session) {
+  pieces_.clear();
+  front_ = 0;
+  arguments_.clear();
+  std::string_view input = std::string_view(session->input_).substr(session->input_read_);
+  const bool one = instance_->MustAuthenticate(*session);
+  const size_t size = input.size();
+  do {
+    const Outcome outcome = session->parser_.Next(input);
+    Add(session->parser_, outcome, input);
+    if (outcome == Outcome::kNeedMore || outcome == Outcome::kError) break;
+    input.remove_prefix(pieces_.back().consumed);
+  } while (!one && pieces_.size() < kMaxPieces && arguments_.size() < kMaxArguments &&
+           size - input.size() < kMaxBytes && !pieces_.back().is_inline);
+  if (pieces_.size() > 1 || arguments_.size() > 3) Prefetch(*session);
+}
+
+void Lookahead::Add(const resp::RequestParser& parser, Outcome outcome, std::string_view input) {
+  Piece piece{outcome, arguments_.size(), 0, 0, false};
+  if (outcome == Outcome::kCommand || outcome == Outcome::kEmpty)
+    piece.consumed = parser.consumed();
+  if (outcome == Outcome::kCommand) {
+    // The arguments of an inline command lie in the parser: nothing can be parsed behind it yet.
+    piece.is_inline = input[0] != '*';
+    piece.argument_count = parser.arguments().size();
+    arguments_.insert(arguments_.end(), parser.arguments().begin(), parser.arguments().end());
+  }
+  pieces_.push_back(piece);
+}
+
+void Lookahead::AddKeys(const CommandSpec& spec, std::span<const std::string_view> args) {
+  const int count = static_cast<int>(args.size());
+  const int last = spec.keys.last >= 0 ? spec.keys.last : count + spec.keys.last;
+  for (int i = spec.keys.first; i <= last && i < count; i += spec.keys.step) {
+    const std::string_view key = args[static_cast<size_t>(i)];
+    if (key.size() > kMaxKeySize) continue;
+    if (key_ends_.size() == kMaxKeys) return;
+    key_bytes_.push_back(kUserKeyPrefix);
+    key_bytes_.append(key);
+    key_ends_.push_back(key_bytes_.size());
+  }
+}
+
+void Lookahead::Prefetch(const Session& session) {
+  key_bytes_.clear();
+  key_ends_.clear();
+  bool writes = false;
+  for (const Piece& piece : pieces_) {
+    if (piece.argument_count < 2) continue;
+    const std::span<const std::string_view> args = ArgumentsOf(piece);
+    const CommandSpec* const spec = FindCommand(args[0]);
+    if (spec == nullptr || spec->keys.first == 0) continue;
+    writes = writes || spec->Is(kWrite);
+    AddKeys(*spec, args);
+  }
+  if (key_ends_.size() < 2) return;
+  // The view that the commands themselves will use.
+  if (writes) {
+    if (!instance_->MayWrite()) return;
+    instance_->BeginWrite();
+  }
+  keys_.clear();
+  size_t begin = 0;
+  for (const size_t end : key_ends_) {
+    keys_.push_back(std::string_view(key_bytes_).substr(begin, end - begin));
+    begin = end;
+  }
+  instance_->view()->Prefetch(instance_->databases().Find(session.state().database).tree, keys_);
+}
+
+}  // namespace redis

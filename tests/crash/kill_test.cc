@@ -11,6 +11,9 @@
 //   2. Order holds between connections: one client writes `first = n` and, when that is
 //      acknowledged, another writes `second = n`; second > first must never be found.
 //   3. DBSIZE is the number of keys that a SCAN returns.
+//   4. Each EXEC, over several databases, is there whole or not at all (exec_client.h).
+//
+// A server that commits each command of EXEC alone is found out within a few rounds.
 //
 // Prints the seed; the same seed sends the same units. Exit status 1 at the first violation, with
 // the data directory kept.
@@ -29,6 +32,7 @@
 #include <vector>
 
 #include "lsm/random.h"
+#include "tests/crash/exec_client.h"
 #include "tests/support/server_process.h"
 
 namespace crash {
@@ -48,6 +52,7 @@ struct Unit {
 };
 
 constexpr int kKeysPerClient = 60;
+constexpr int kExecClients = 3;
 
 // One client's keys: what it has been told is stored, and what it has sent without an answer.
 class Client {
@@ -234,6 +239,7 @@ class Run {
     directory_ = top_ + "/data";
     std::filesystem::create_directory(directory_);
     for (int i = 0; i < settings.clients; ++i) clients_.emplace_back(i, random_.Next64());
+    for (int i = 0; i < kExecClients; ++i) exec_clients_.emplace_back(i, random_.Next64());
   }
 
   bool Rounds() {
@@ -247,11 +253,15 @@ class Run {
     }
     uint64_t units = 0;
     for (const Client& client : clients_) units += client.acknowledged();
+    uint64_t transactions = 0;
+    for (const ExecClient& client : exec_clients_) {
+      transactions += static_cast<uint64_t>(client.acknowledged());
+    }
     std::printf(
-        "%-9s %d rounds, %d kills while starting, %llu acknowledged units, 0 lost, "
-        "0 half-applied\n",
+        "%-9s %d rounds, %d kills while starting, %llu acknowledged units and %llu transactions, "
+        "0 lost, 0 half-applied\n",
         settings_.level.c_str(), settings_.rounds, early_kills_,
-        static_cast<unsigned long long>(units));
+        static_cast<unsigned long long>(units), static_cast<unsigned long long>(transactions));
     std::filesystem::remove_all(top_);
     return true;
   }
@@ -297,6 +307,9 @@ class Run {
     for (Client& client : clients_) {
       if (!client.Verify(context.get(), &fault_)) return false;
     }
+    for (ExecClient& client : exec_clients_) {
+      if (!client.Verify(context.get(), &fault_)) return false;
+    }
     return true;
   }
 
@@ -313,13 +326,20 @@ class Run {
 
   bool Load(ServerProcess* server, int round) {
     std::atomic<bool> right = true;
-    std::vector<std::string> faults(clients_.size());
+    std::vector<std::string> faults(clients_.size() + exec_clients_.size());
     {
       std::vector<std::jthread> threads;
       for (size_t i = 0; i < clients_.size(); ++i) {
         threads.emplace_back([&, i] {
           const Context context = server->Connect();
           if (context && !clients_[i].Load(context.get(), &faults[i])) right = false;
+        });
+      }
+      for (size_t i = 0; i < exec_clients_.size(); ++i) {
+        threads.emplace_back([&, i] {
+          const Context context = server->Connect();
+          std::string* fault = &faults[clients_.size() + i];
+          if (context && !exec_clients_[i].Load(context.get(), fault)) right = false;
         });
       }
       threads.emplace_back([&] { LoadPair(*server); });
@@ -343,6 +363,7 @@ class Run {
   std::string top_;
   std::string directory_;
   std::deque<Client> clients_;
+  std::deque<ExecClient> exec_clients_;
   long pair_ = 0;
   int early_kills_ = 0;
   std::string fault_;

@@ -2,17 +2,16 @@
 // varve-server: reads its command line and configuration, and serves.
 
 #include <fmt/format.h>
-#ifdef VARVE_JEMALLOC
-#include <jemalloc/jemalloc.h>
-#endif
 #include <sys/stat.h>
 
 #include <csignal>
-#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "net/server.h"
+#ifdef VARVE_JEMALLOC
+#include "net/jemalloc.h"
+#endif
 #include "redis-compat/config.h"
 #include "redis-compat/version.h"
 
@@ -32,29 +31,6 @@ Examples:
   varve-server /etc/varve.conf --port 7777 --loglevel verbose
   echo 'appendfsync always' | varve-server -
 )";
-
-#ifdef VARVE_JEMALLOC
-uint64_t AskFigure(const char* name) {
-  size_t value = 0;
-  size_t size = sizeof(value);
-  return mallctl(name, &value, &size, nullptr, 0) == 0 ? value : 0;
-}
-#endif
-
-redis::MemoryFigures AskAllocator() {
-  redis::MemoryFigures figures;
-  figures.allocator = VARVE_MALLOC;
-#ifdef VARVE_JEMALLOC
-  // The figures are those of the last time that the epoch was advanced.
-  uint64_t epoch = 1;
-  size_t size = sizeof(epoch);
-  mallctl("epoch", &epoch, &size, &epoch, size);
-  figures.allocated = AskFigure("stats.allocated");
-  figures.active = AskFigure("stats.active");
-  figures.resident = AskFigure("stats.resident");
-#endif
-  return figures;
-}
 
 }  // namespace
 
@@ -85,5 +61,10 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "{}\n", status.message());
     return 1;
   }
-  return net::RunServer(&config, AskAllocator);
+#ifdef VARVE_JEMALLOC
+  net::Jemalloc allocator(VARVE_MALLOC);
+#else
+  net::Allocator allocator(VARVE_MALLOC);
+#endif
+  return net::RunServer(&config, &allocator);
 }

@@ -108,7 +108,7 @@ void SayReady(const redis::Settings& settings, redis::Logger* logger) {
 
 // Steps 2 to 5.
 int Serve(redis::Config* config, const lsm::Options& engine, redis::Logger* logger,
-          const UvHost::AskAllocator& ask_allocator) {
+          Allocator* allocator) {
   ReplayLog replay_log(logger);
   lsm::Options options = engine;
   options.listener = &replay_log;
@@ -118,7 +118,7 @@ int Serve(redis::Config* config, const lsm::Options& engine, redis::Logger* logg
     logger->Log(LogLevel::kWarning, "User requested shutdown...");
     loop.Stop();
   });
-  UvHost host(&loop, logger, ask_allocator);
+  UvHost host(&loop, logger, allocator);
   if (!OpenSockets(&loop, config->settings(), logger)) return 1;
 
   auto instance = redis::Instance::Open(config, &host, options);
@@ -146,7 +146,7 @@ int Serve(redis::Config* config, const lsm::Options& engine, redis::Logger* logg
 
 }  // namespace
 
-int RunServer(redis::Config* config, const UvHost::AskAllocator& ask_allocator) {
+int RunServer(redis::Config* config, Allocator* allocator) {
   const redis::Settings& settings = config->settings();
   auto logger = redis::Logger::Open(
       settings.logfile, redis::ParseLogLevel(settings.loglevel).value_or(LogLevel::kNotice),
@@ -172,7 +172,7 @@ int RunServer(redis::Config* config, const UvHost::AskAllocator& ask_allocator) 
     pid_file.emplace(settings.pidfile);
     if (!pid_file->written()) log.Log(LogLevel::kWarning, "Can't write " + settings.pidfile);
   }
-  return Serve(config, engine, &log, ask_allocator);
+  return Serve(config, engine, &log, allocator);
 }
 
 }  // namespace net

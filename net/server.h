@@ -11,15 +11,13 @@
 
 #pragma once
 
-#include <functional>
-
+#include "net/allocator.h"
 #include "redis-compat/config.h"
 #include "redis-compat/host.h"
 
 namespace net {
 
-// The process's exit status. What went wrong is in the log. `ask_allocator` asks the allocator;
-// empty if it cannot be asked.
-int RunServer(redis::Config* config, const std::function<redis::MemoryFigures()>& ask_allocator);
+// The process's exit status. What went wrong is in the log.
+int RunServer(redis::Config* config, Allocator* allocator);
 
 }  // namespace net

@@ -6,10 +6,10 @@
 
 namespace net {
 
-UvHost::UvHost(EventLoop* loop, redis::Logger* logger, AskAllocator ask_allocator)
+UvHost::UvHost(EventLoop* loop, redis::Logger* logger, Allocator* allocator)
     : loop_(loop),
       logger_(logger),
-      ask_allocator_(std::move(ask_allocator)),
+      allocator_(allocator),
       mail_(MakeUvHandle<uv_async_t>(uv_async_init, loop->uv(), this, [](uv_async_t* mail) {
         static_cast<UvHost*>(mail->data)->RunTasks();
       })) {}
@@ -32,5 +32,17 @@ void UvHost::RunTasks() {
 }
 
 lsm::Status UvHost::ApplyNetworkConfig() { return loop_->ApplySettings(); }
+
+redis::MemoryFigures UvHost::Memory() {
+  return allocator_ != nullptr ? allocator_->Figures() : redis::MemoryFigures();
+}
+
+lsm::Status UvHost::PurgeMemory() {
+  return allocator_ != nullptr ? allocator_->Purge() : lsm::Status::Ok();
+}
+
+std::string UvHost::AllocatorReport() {
+  return allocator_ != nullptr ? allocator_->Report() : std::string();
+}
 
 }  // namespace net

@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "net/allocator.h"
 #include "net/event_loop.h"
 #include "net/uv_handle.h"
 #include "redis-compat/host.h"
@@ -24,10 +25,8 @@ namespace net {
 
 class UvHost : public redis::Host {
  public:
-  using AskAllocator = std::function<redis::MemoryFigures()>;
-
-  // An empty `ask_allocator` means that it cannot be asked.
-  UvHost(EventLoop* loop, redis::Logger* logger, AskAllocator ask_allocator = {});
+  // `allocator` is null if it cannot be asked.
+  UvHost(EventLoop* loop, redis::Logger* logger, Allocator* allocator = nullptr);
 
   void Post(std::function<void()> task) override;
   void Wake(redis::ClientId client) override { loop_->Wake(client); }
@@ -37,9 +36,9 @@ class UvHost : public redis::Host {
   void CloseClient(redis::ClientId client) override { loop_->CloseClient(client); }
   void Stop() override { loop_->Stop(); }
   lsm::Status ApplyNetworkConfig() override;
-  redis::MemoryFigures Memory() override {
-    return ask_allocator_ ? ask_allocator_() : redis::MemoryFigures();
-  }
+  redis::MemoryFigures Memory() override;
+  lsm::Status PurgeMemory() override;
+  std::string AllocatorReport() override;
   std::string_view PollingApi() override { return "epoll"; }  // what libuv uses on Linux
   std::vector<std::string> Listeners() override { return loop_->DescribeListeners(); }
   void Log(lsm::LogLevel level, std::string_view message) override { logger_->Log(level, message); }
@@ -49,7 +48,7 @@ class UvHost : public redis::Host {
 
   EventLoop* const loop_;
   redis::Logger* const logger_;
-  const AskAllocator ask_allocator_;
+  Allocator* const allocator_;  // may be null
   UvHandle<uv_async_t> mail_;
   std::mutex mutex_;
   std::vector<std::function<void()>> tasks_;  // guarded by mutex_

@@ -67,6 +67,8 @@ enum CommandFlag : uint32_t {
   kNoMulti = 1u << 20,
   kMovableKeys = 1u << 21,
   kAllowBusy = 1u << 22,
+  // Not Redis's: looking at the keys is no access (OBJECT FREQ, OBJECT IDLETIME).
+  kNoTouch = 1u << 31,
 };
 
 // ACL categories, in Redis's order; AclCategories has all of a row's.

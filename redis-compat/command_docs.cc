@@ -15,6 +15,8 @@ constexpr std::string_view kAllNodes = "request_policy:all_nodes response_policy
 constexpr std::string_view kEachNodeVaries =
     "nondeterministic_output request_policy:all_nodes response_policy:special";
 constexpr std::string_view kVaries = "nondeterministic_output";
+constexpr std::string_view kVariesOnShards =
+    "nondeterministic_output request_policy:all_shards response_policy:special";
 constexpr std::string_view kVariesInOrder = "nondeterministic_output_order";
 
 constexpr CommandDoc kDocs[] = {
@@ -91,7 +93,13 @@ constexpr CommandDoc kDocs[] = {
     {"object", "2.2.3", "Looks at how what is at a key is kept.", kDepends},
     {"object|encoding", "2.2.3", "Answers how the value at a key is encoded.", kConstant, "key:key",
      kVaries},
+    {"object|freq", "4.0.0",
+     "Answers how often a key is accessed, on a logarithmic scale, under an LFU policy.", kConstant,
+     "key:key", kVaries},
     {"object|help", "6.2.0", "Says what the subcommands do.", kConstant},
+    {"object|idletime", "2.2.3",
+     "Answers the seconds since a key was last accessed, under an LRU policy.", kConstant,
+     "key:key", kVaries},
     {"object|refcount", "2.2.3",
      "Answers how often Redis would refer to the value: without limit for small integers, else "
      "once.",
@@ -252,10 +260,25 @@ constexpr CommandDoc kDocs[] = {
      kEachNodeVaries},
     {"latency|reset", "2.8.13", "Forgets the samples of events.", kConstant, "[event:string...]",
      kAllNodes},
+    {"lolwut", "5.0.0", "Draws the layers of a lake's floor.", "O(N) in the size of the picture",
+     "[VERSION=version:integer]"},
+    {"memory", "4.0.0", "Looks at what takes memory.", kDepends},
+    {"memory|doctor", "4.0.0", "Says what stands out about the memory's use.", kConstant, "",
+     kVariesOnShards},
+    {"memory|help", "4.0.0", "Says what the subcommands do.", kConstant},
+    {"memory|malloc-stats", "4.0.0", "Answers the allocator's account of itself.",
+     "Depends on how much memory is allocated", "", kVariesOnShards},
+    {"memory|purge", "4.0.0", "Gives memory that is not used back to the system.",
+     "Depends on how much memory is allocated", "", kAllShards},
+    {"memory|stats", "4.0.0", "Answers what takes how much memory.",
+     "O(N) in the number of databases", "", kVariesOnShards},
+    {"memory|usage", "4.0.0", "Answers the bytes that a key takes.", kConstant,
+     "key:key [SAMPLES=count:integer]"},
     {"shutdown", "1.0.0", "Stops the server; what was acknowledged is kept.",
      "O(N) in the bytes that are not in tables yet",
      "[save-selector(nosave!NOSAVE|save!SAVE)] [now!NOW@7.0.0] [force!FORCE@7.0.0] "
      "[abort!ABORT@7.0.0]"},
+    {"time", "2.6.0", "Answers the server's time.", kConstant, "", kVaries},
     {"slowlog", "2.2.12", "Tells which commands took long.", kDepends},
     {"slowlog|get", "2.2.12", "Answers the newest entries of the slow log.",
      "O(N) in the number of entries that are answered", "[count:integer]",

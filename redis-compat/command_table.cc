@@ -23,6 +23,7 @@ namespace con = connection_commands;
 namespace cli = client_commands;
 namespace wai = waiting_commands;
 namespace srv = server_commands;
+namespace mem = memory_commands;
 namespace isp = introspection_commands;
 namespace dbg = debug_commands;
 namespace slo = slowlog_commands;
@@ -49,6 +50,8 @@ constexpr uint32_t kGrow = kWrite | kDenyOom;
 constexpr uint32_t kFastGrow = kGrow | kFast;
 constexpr uint32_t kFastWrite = kWrite | kFast;
 constexpr uint32_t kFastRead = kReadonly | kFast;
+constexpr uint32_t kFastLook = kFastRead | kNoTouch;
+constexpr uint32_t kLook = kReadonly | kNoTouch;
 constexpr uint32_t kAnytime = kLoading | kStale;
 constexpr uint32_t kCalm = kNoscript | kAnytime;
 constexpr uint32_t kManage = kAdmin | kCalm;
@@ -96,15 +99,17 @@ constexpr CommandSpec kRows[] = {
      SecondKey(kReplace)},
     {"dbsize",      gen::DbSize,      1,  kFastRead,  kNoKeys,                      kCounting},
     {"del",         gen::Del,         -2, kWrite,     AllKeys(kRemove),             kGenerics},
-    {"exists",      gen::Exists,      -2, kFastRead,  AllKeys(kKeyRo),              kGenerics},
+    {"exists",      gen::Exists,      -2, kFastLook,  AllKeys(kKeyRo),              kGenerics},
     {"flushall",    gen::FlushAll,    -1, kWrite,     kNoKeys,                      kFlushing},
     {"flushdb",     gen::FlushDb,     -1, kWrite,     kNoKeys,                      kFlushing},
     {"keys",        gen::Keys,        2,  kReadonly,  kNoKeys,                      kDangerous},
     {"move",        gen::Move,        3,  kFastWrite, OneKey(kModify),              kGenerics},
     {"object",      nullptr,          -2, 0,          kNoKeys,                      kContainers},
-    {"object|encoding", obj::Encoding, 3, kReadonly,  SecondKey(kKeyRo),            kGenerics},
+    {"object|encoding", obj::Encoding, 3, kLook,      SecondKey(kKeyRo),            kGenerics},
+    {"object|freq", obj::Freq,        3,  kLook,      SecondKey(kKeyRo),            kGenerics},
     {"object|help", obj::Help,        2,  kAnytime,   kNoKeys,                      kGenerics},
-    {"object|refcount", obj::RefCount, 3, kReadonly,  SecondKey(kKeyRo),            kGenerics},
+    {"object|idletime", obj::IdleTime, 3, kLook,      SecondKey(kKeyRo),            kGenerics},
+    {"object|refcount", obj::RefCount, 3, kLook,      SecondKey(kKeyRo),            kGenerics},
     {"randomkey",   gen::RandomKey,   1,  kReadonly,  kNoKeys,                      kGenerics},
     {"rename",      gen::Rename,      3,  kWrite,     OneKey(kTake),                kGenerics,
      SecondKey(kReplace)},
@@ -113,19 +118,19 @@ constexpr CommandSpec kRows[] = {
     {"scan",        gen::Scan,        -2, kReadonly,  kNoKeys,                      kGenerics},
     {"swapdb",      gen::SwapDb,      3,  kFastWrite, kNoKeys,                      kFlushing},
     {"touch",       gen::Touch,       -2, kFastRead,  AllKeys(kKeyRo),              kGenerics},
-    {"type",        gen::Type,        2,  kFastRead,  OneKey(kKeyRo),               kGenerics},
+    {"type",        gen::Type,        2,  kFastLook,  OneKey(kKeyRo),               kGenerics},
     {"unlink",      gen::Del,         -2, kFastWrite, AllKeys(kRemove),             kGenerics},
 
     // Expiry.
     {"expire",      exp::Expire,      -3, kFastWrite, OneKey(kTouch),               kGenerics},
     {"expireat",    exp::ExpireAt,    -3, kFastWrite, OneKey(kTouch),               kGenerics},
-    {"expiretime",  exp::ExpireTime,  2,  kFastRead,  OneKey(kReadKey),             kGenerics},
+    {"expiretime",  exp::ExpireTime,  2,  kFastLook,  OneKey(kReadKey),             kGenerics},
     {"persist",     exp::Persist,     2,  kFastWrite, OneKey(kTouch),               kGenerics},
     {"pexpire",     exp::PExpire,     -3, kFastWrite, OneKey(kTouch),               kGenerics},
     {"pexpireat",   exp::PExpireAt,   -3, kFastWrite, OneKey(kTouch),               kGenerics},
-    {"pexpiretime", exp::PExpireTime, 2,  kFastRead,  OneKey(kReadKey),             kGenerics},
-    {"pttl",        exp::PTtl,        2,  kFastRead,  OneKey(kReadKey),             kGenerics},
-    {"ttl",         exp::Ttl,         2,  kFastRead,  OneKey(kReadKey),             kGenerics},
+    {"pexpiretime", exp::PExpireTime, 2,  kFastLook,  OneKey(kReadKey),             kGenerics},
+    {"pttl",        exp::PTtl,        2,  kFastLook,  OneKey(kReadKey),             kGenerics},
+    {"ttl",         exp::Ttl,         2,  kFastLook,  OneKey(kReadKey),             kGenerics},
 
     // The connection.
     {"auth",        con::Auth,        -2, kHandshake, kNoKeys,                      kConnection},
@@ -189,7 +194,16 @@ constexpr CommandSpec kRows[] = {
     {"latency|history", lat::History, 3,  kManage,    kNoKeys,                      kServers},
     {"latency|latest", lat::Latest,   2,  kManage,    kNoKeys,                      kServers},
     {"latency|reset", lat::Reset,     -2, kManage,    kNoKeys,                      kServers},
+    {"lolwut",      srv::Lolwut,      -1, kFastRead,  kNoKeys,                      kServers},
+    {"memory",      nullptr,          -2, 0,          kNoKeys,                      kServers},
+    {"memory|doctor", mem::Doctor,    2,  0,          kNoKeys,                      kServers},
+    {"memory|help", mem::Help,        2,  kAnytime,   kNoKeys,                      kServers},
+    {"memory|malloc-stats", mem::MallocStats, 2, 0,   kNoKeys,                      kServers},
+    {"memory|purge", mem::Purge,      2,  0,          kNoKeys,                      kServers},
+    {"memory|stats", mem::Stats,      2,  0,          kNoKeys,                      kServers},
+    {"memory|usage", mem::Usage,      -3, kLook,      SecondKey(kKeyRo),            kServers},
     {"shutdown",    srv::Shutdown,    -1, kManage | kNoMulti | kAllowBusy, kNoKeys, kServers},
+    {"time",        srv::Time,        1,  kAnytime | kFast, kNoKeys,                kServers},
     {"slowlog",     nullptr,          -2, 0,          kNoKeys,                      kServers},
     {"slowlog|get", slo::Get,         -2, kAdmin | kAnytime, kNoKeys,               kServers},
     {"slowlog|help", slo::Help,       2,  kAnytime,   kNoKeys,                      kServers},

@@ -24,6 +24,9 @@ namespace redis {
 enum class AppendFsync { kAlways, kEverysec, kNo };
 enum class ProtectedAccess { kNo, kYes, kLocal };  // enable-debug-command and its like
 
+// What maxmemory-policy asks to be known about accesses to keys.
+enum class AccessTracking { kNone, kFrequency, kRecency };
+
 // Of the `databases` directive. A stored database number beyond it is damage.
 inline constexpr int kMaxDatabases = 1 << 20;
 
@@ -58,6 +61,10 @@ struct Settings {
   int64_t slowlog_max_len = 128;
   int64_t latency_monitor_threshold_ms = 0;  // 0: nothing is monitored
   bool latency_tracking = true;
+  // memory
+  AccessTracking access_tracking = AccessTracking::kNone;
+  int64_t lfu_log_factor = 10;
+  int64_t lfu_decay_minutes = 1;
   // durability
   AppendFsync appendfsync = AppendFsync::kEverysec;
   // engine

@@ -91,6 +91,12 @@ void Fsync(Settings* settings, const ConfigValue& value) {
   constexpr std::array kOrder = {AppendFsync::kEverysec, AppendFsync::kAlways, AppendFsync::kNo};
   settings->appendfsync = kOrder.at(static_cast<size_t>(value.number));
 }
+// Keys are not evicted: a policy decides only what is known about accesses to them.
+void Policy(Settings* settings, const ConfigValue& value) {
+  settings->access_tracking = value.text.ends_with("-lfu")   ? AccessTracking::kFrequency
+                              : value.text.ends_with("-lru") ? AccessTracking::kRecency
+                                                             : AccessTracking::kNone;
+}
 static_assert(static_cast<int>(ProtectedAccess::kNo) == 0);
 static_assert(static_cast<int>(ProtectedAccess::kYes) == 1);
 static_assert(static_cast<int>(ProtectedAccess::kLocal) == 2);
@@ -270,15 +276,15 @@ constexpr Directive kDirectives[] = {
 
     // memory
     Memory("maxmemory", 0, "0", 0, kSizeMax),
-    Choice("maxmemory-policy", 0, "noeviction", kPolicies),
+    Choice("maxmemory-policy", 0, "noeviction", kPolicies).To(Policy),
     Int("maxmemory-samples", 0, "5", 1, kIntMax),
     Int("maxmemory-eviction-tenacity", 0, "10", 0, 100),
     {.name = "maxmemory-clients",
      .kind = Directive::Kind::kMemoryOrPercent,
      .initial = "0",
      .max = kSizeMax},
-    Int("lfu-log-factor", 0, "10", 0, kIntMax),
-    Int("lfu-decay-time", 0, "1", 0, kIntMax),
+    Int("lfu-log-factor", 0, "10", 0, kIntMax).To(Number<&Settings::lfu_log_factor>),
+    Int("lfu-decay-time", 0, "1", 0, kIntMax).To(Number<&Settings::lfu_decay_minutes>),
     Bool("lazyfree-lazy-eviction", 0, "no"),
     Bool("lazyfree-lazy-expire", 0, "no"),
     Bool("lazyfree-lazy-server-del", 0, "no"),

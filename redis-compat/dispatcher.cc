@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string>
 
+#include "redis-compat/access_tracker.h"
 #include "redis-compat/blocked_clients.h"
 #include "redis-compat/command_table.h"
 #include "redis-compat/engine_errors.h"
@@ -200,6 +201,9 @@ Dispatcher::Done Dispatcher::Call(Session* session, const CommandSpec& spec, Arg
   CommandContext context{*instance_, *session, spec, args, reply, unit_, keys, instance_->now_ms()};
   lsm::Status status = session->blocked_ ? Resume(context) : spec.handler(context);
   if (session->blocked_ && StillWaits(session)) return Done::kMustWait;
+  if (instance_->access_tracker() != nullptr) [[unlikely]] {
+    instance_->access_tracker()->Note(context);
+  }
   const uint64_t reply_size = session->output_end() - begin;
   if (status.ok()) status = instance_->Commit(&unit_);
   if (!status.ok()) {

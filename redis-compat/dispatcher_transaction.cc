@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "redis-compat/access_tracker.h"
 #include "redis-compat/commands/handlers.h"
 #include "redis-compat/dispatcher.h"
 #include "redis-compat/keyspace.h"
@@ -93,6 +94,9 @@ lsm::Status Dispatcher::RunQueued(CommandContext& exec, const Transaction& trans
                            args,       exec.reply,  exec.unit,
                            keys,       exec.now_ms, /*in_transaction=*/true};
     status = spec.handler(context);
+    if (instance_->access_tracker() != nullptr) [[unlikely]] {
+      instance_->access_tracker()->Note(context);
+    }
     if (status.ok()) CountError(session, &spec, begin);
     CountCall(session, spec, args);
   }

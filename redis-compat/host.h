@@ -47,6 +47,10 @@ class Host {
   virtual std::string_view PollingApi() { return {}; }
   // What is listened on, a text each as INFO has them: "name=tcp,bind=127.0.0.1,port=6379".
   virtual std::vector<std::string> Listeners() { return {}; }
+  // Asks the allocator to give unused memory back to the system.
+  virtual lsm::Status PurgeMemory() { return lsm::Status::Ok(); }
+  // The allocator's own account of itself; empty if it has none.
+  virtual std::string AllocatorReport() { return {}; }
   // A line for the server's log. Safe from any thread.
   virtual void Log(lsm::LogLevel /*level*/, std::string_view /*message*/) {}
 };

@@ -14,19 +14,11 @@
 #include "redis-compat/config_parse.h"
 #include "redis-compat/info_fields.h"
 #include "redis-compat/instance.h"
+#include "redis-compat/memory_report.h"
 #include "redis-compat/version.h"
 
 namespace redis::info {
 namespace {
-
-// 0 if the system does not tell.
-uint64_t ResidentBytes() {
-  const std::unique_ptr<FILE, int (*)(FILE*)> file(fopen("/proc/self/statm", "re"), &fclose);
-  unsigned long long total = 0;
-  unsigned long long resident = 0;
-  if (file == nullptr || fscanf(file.get(), "%llu %llu", &total, &resident) != 2) return 0;
-  return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-}
 
 std::string Executable() {
   std::array<char, 4096> path = {};

@@ -37,6 +37,7 @@
 
 namespace redis {
 
+class AccessTracker;
 class ActiveExpiry;
 class BlockedClients;
 class CursorRegistry;
@@ -111,6 +112,10 @@ class Instance {
   ActiveExpiry& active_expiry() { return *active_expiry_; }
   WatchRegistry& watches() { return *watches_; }
   Statistics& statistics() { return statistics_; }
+  // Null while maxmemory-policy does not ask for it.
+  AccessTracker* access_tracker() { return access_tracker_.get(); }
+  // Begins or ends tracking accesses as the settings say.
+  void FollowAccessTracking();
   Observer& observer() { return *observer_; }
   // The tick's time. Never goes back, not across restarts either.
   int64_t now_ms() const { return now_ms_; }
@@ -186,6 +191,7 @@ class Instance {
   std::unique_ptr<WriteGate> write_gate_;
   std::unique_ptr<ReplyGate> reply_gate_;
   std::unique_ptr<Dispatcher> dispatcher_;
+  std::unique_ptr<AccessTracker> access_tracker_;
   Statistics statistics_;
   std::unique_ptr<Observer> observer_;
   lsm::Random random_;

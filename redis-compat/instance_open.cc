@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "redis-compat/access_tracker.h"
 #include "redis-compat/blocked_clients.h"
 #include "redis-compat/command_table.h"
 #include "redis-compat/databases.h"
@@ -104,7 +105,23 @@ lsm::Status Instance::Start(std::unique_ptr<lsm::DB> db) {
   started_ms_ = now_ms_;
   last_sync_request_us_ = clock_->MonotonicMicros();
   time_persisted_at_ = db_->visible_sequence();
+  FollowAccessTracking();
   return {};
+}
+
+void Instance::FollowAccessTracking() {
+  const AccessTracking wanted = settings().access_tracking;
+  if (wanted == AccessTracking::kNone) {
+    access_tracker_.reset();
+    return;
+  }
+  const AccessTracker::Kind kind = wanted == AccessTracking::kFrequency
+                                       ? AccessTracker::Kind::kFrequency
+                                       : AccessTracker::Kind::kRecency;
+  if (access_tracker_ == nullptr || access_tracker_->kind() != kind) {
+    access_tracker_ = std::make_unique<AccessTracker>(kind, now_ms_);
+  }
+  access_tracker_->SetPace(settings().lfu_log_factor, settings().lfu_decay_minutes);
 }
 
 lsm::Status Instance::Shutdown() {

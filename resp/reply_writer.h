@@ -47,6 +47,8 @@ class ReplyWriter {
   void Set(size_t count);
   void Push(size_t count);
   void Attribute(size_t pairs);  // RESP3 only: writes nothing in RESP2, so skip its elements too
+  // What a writer of the same version has written elsewhere.
+  void Encoded(std::string_view bytes) { out_->append(bytes); }
 
  private:
   std::string* out_;

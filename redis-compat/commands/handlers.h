@@ -18,8 +18,12 @@ Handler Copy, DbSize, Del, Exists, FlushAll, FlushDb, Keys, Move, RandomKey, Ren
 }  // namespace generic_commands
 
 namespace object_commands {
-Handler Encoding, Help, RefCount;
+Handler Encoding, Freq, Help, IdleTime, RefCount;
 }  // namespace object_commands
+
+namespace memory_commands {
+Handler Doctor, Help, MallocStats, Purge, Stats, Usage;
+}  // namespace memory_commands
 
 namespace expire_commands {
 Handler Expire, ExpireAt, ExpireTime, Persist, PExpire, PExpireAt, PExpireTime, PTtl, Ttl;
@@ -39,7 +43,8 @@ Handler Wait, WaitAof;
 }  // namespace waiting_commands
 
 namespace server_commands {
-Handler ConfigGet, ConfigHelp, ConfigResetStat, ConfigRewrite, ConfigSet, Info, Shutdown;
+Handler ConfigGet, ConfigHelp, ConfigResetStat, ConfigRewrite, ConfigSet, Info, Lolwut, Shutdown,
+    Time;
 }  // namespace server_commands
 
 namespace slowlog_commands {

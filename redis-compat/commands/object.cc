@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "redis-compat/access_tracker.h"
 #include "redis-compat/commands/handlers.h"
 #include "redis-compat/help_text.h"
 #include "redis-compat/instance.h"
@@ -49,10 +50,51 @@ Status RefCount(CommandContext& c) {
   return Status::Ok();
 }
 
+Status Freq(CommandContext& c) {
+  const lsm::Result<KeySlot> slot = c.keys.Find(c.args[2]);
+  if (!slot.ok()) return slot.status();
+  if (!Exists(c, *slot)) return Status::Ok();
+  const AccessTracker* tracker = c.instance.access_tracker();
+  if (tracker == nullptr || tracker->kind() != AccessTracker::Kind::kFrequency) {
+    c.reply.Error(
+        "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note "
+        "that when switching between policies at runtime LRU and LFU data will take some time to "
+        "adjust.");
+    return Status::Ok();
+  }
+  c.reply.Integer(tracker->Frequency(c.keys.tree(), c.args[2], c.now_ms));
+  return Status::Ok();
+}
+
+Status IdleTime(CommandContext& c) {
+  const lsm::Result<KeySlot> slot = c.keys.Find(c.args[2]);
+  if (!slot.ok()) return slot.status();
+  if (!Exists(c, *slot)) return Status::Ok();
+  const AccessTracker* tracker = c.instance.access_tracker();
+  if (tracker == nullptr) {
+    // Redis always knows; here it would cost every access, so it has to be asked for.
+    c.reply.Error(
+        "ERR An LRU maxmemory policy is not selected, idle time not tracked. Varve tracks it under "
+        "allkeys-lru and volatile-lru only.");
+    return Status::Ok();
+  }
+  if (tracker->kind() != AccessTracker::Kind::kRecency) {
+    c.reply.Error(
+        "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when "
+        "switching between policies at runtime LRU and LFU data will take some time to adjust.");
+    return Status::Ok();
+  }
+  c.reply.Integer(tracker->IdleSeconds(c.keys.tree(), c.args[2], c.now_ms));
+  return Status::Ok();
+}
+
 Status Help(CommandContext& c) {
-  ReplyHelp(&c.reply, "OBJECT",
-            {"ENCODING <key>", "Answer how the value at a key is encoded.", "REFCOUNT <key>",
-             "Answer 2147483647 for an integer from 0 to 9999 and 1 for anything else, as Redis."});
+  ReplyHelp(
+      &c.reply, "OBJECT",
+      {"ENCODING <key>", "Answer how the value at a key is encoded.", "FREQ <key>",
+       "Answer how often a key is accessed, on a logarithmic scale from 0 to 255.",
+       "IDLETIME <key>", "Answer the seconds since a key was last accessed.", "REFCOUNT <key>",
+       "Answer 2147483647 for an integer from 0 to 9999 and 1 for anything else, as Redis."});
   return Status::Ok();
 }
 

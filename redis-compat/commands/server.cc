@@ -71,6 +71,7 @@ lsm::Status ConfigSet(CommandContext& context) {
     context.instance.host().Log(lsm::LogLevel::kWarning, warning);
   }
   context.instance.observer().Follow(context.instance.settings());
+  context.instance.FollowAccessTracking();
   context.reply.Ok();
   return {};
 }

@@ -3,7 +3,8 @@
 """usage: redis_tools_test.py SERVER [REQUESTS [PIPED]]
 
 What redis-tools does against a server: redis-benchmark plain and pipelined, redis-cli typed at a
-terminal, --scan, --stat, --pipe with PIPED SETs, and -3. Prints what the benchmark measured.
+terminal, --scan, --stat, --bigkeys, --memkeys, --hotkeys, --pipe with PIPED SETs, and -3. Prints
+what the benchmark measured.
 """
 
 import fcntl
@@ -106,6 +107,33 @@ def stat(server):
         fail(f"--stat: {lines}")
 
 
+def key_statistics(server):
+    """--bigkeys, --memkeys and --hotkeys go to their end and name the key they should."""
+    server.cli("flushall")
+    for i in range(20):
+        server.cli("set", f"small:{i}", "v")
+    server.cli("setrange", "large", "99999", "x")
+    size = int(server.cli("memory", "usage", "large").stdout)
+    if not 100_000 < size < 101_000:
+        fail(f"memory usage: {size}")
+    for option, expected in (("--bigkeys", "100000 bytes"), ("--memkeys", f"{size} bytes")):
+        done = server.cli(option, "-i", "0")
+        if done.returncode != 0 or f"Biggest string found '\"large\"' has {expected}" \
+                not in done.stdout or "Sampled 21 keys" not in done.stdout:
+            fail(f"{option}: {done.stdout} {done.stderr}")
+    refused = server.cli("--hotkeys")
+    if "An LFU maxmemory policy is not selected" not in refused.stdout + refused.stderr:
+        fail(f"--hotkeys without a policy: {refused.stdout} {refused.stderr}")
+    server.cli("config", "set", "maxmemory-policy", "allkeys-lfu")
+    for _ in range(30):
+        server.cli("get", "small:7")
+    done = server.cli("--hotkeys")
+    if done.returncode != 0 or "Sampled 21 keys" not in done.stdout or \
+            not re.search(r"hot key found with counter: \d+\s+keyname: \"small:7\"", done.stdout):
+        fail(f"--hotkeys: {done.stdout} {done.stderr}")
+    server.cli("config", "set", "maxmemory-policy", "noeviction")
+
+
 def resp3(server):
     reply = server.cli("-3", "hello").stdout
     if "proto 3" not in reply:
@@ -164,13 +192,15 @@ def main():
         interactive(server)
         resp3(server)
         stat(server)
+        key_statistics(server)
         benchmark(server, requests, 1)
         benchmark(server, requests, 16)
         pipe(server, piped)
         scan(server, piped)
     finally:
         server.stop()
-    print(f"redis-cli: terminal, -3, --stat, --pipe of {piped} SETs, --scan: fine")
+    print(f"redis-cli: terminal, -3, --stat, --bigkeys, --memkeys, --hotkeys, --pipe of {piped} "
+          "SETs, --scan: fine")
 
 
 main()

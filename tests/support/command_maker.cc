@@ -7,7 +7,6 @@ namespace test_support {
 
 namespace {
 
-constexpr int kDatabases = 16;
 constexpr size_t kPlainKeys = 40;
 constexpr size_t kLongestShown = 80;
 
@@ -405,12 +404,14 @@ MadeCommand CommandMaker::WrongCommand() {
   using namespace std::string_view_literals;
   MadeCommand command;
   command.words = {AnyCase(
-      Pick({"APPEND", "DECR",    "DECRBY",    "GET",         "GETDEL",     "GETEX",     "GETSET",
-            "INCR",   "INCRBY",  "MGET",      "MSET",        "MSETNX",     "PSETEX",    "SET",
-            "SETEX",  "SETNX",   "STRLEN",    "DBSIZE",      "DEL",        "EXISTS",    "KEYS",
-            "TYPE",   "UNLINK",  "EXPIRE",    "EXPIREAT",    "EXPIRETIME", "PERSIST",   "PEXPIRE",
-            "PTTL",   "TTL",     "PEXPIREAT", "PEXPIRETIME", "ECHO",       "SELECT",    "PING",
-            "NOSUCH", "G\r\nT",  "AUTH",      "CLIENT",      "CONFIG",     "RANDOMKEY", "PUT",
+      Pick({"APPEND", "DECR",    "DECRBY",    "GET",         "GETDEL",     "GETEX",       "GETSET",
+            "INCR",   "INCRBY",  "MGET",      "MSET",        "MSETNX",     "PSETEX",      "SET",
+            "SETEX",  "SETNX",   "STRLEN",    "DBSIZE",      "DEL",        "EXISTS",      "KEYS",
+            "TYPE",   "UNLINK",  "EXPIRE",    "EXPIREAT",    "EXPIRETIME", "PERSIST",     "PEXPIRE",
+            "PTTL",   "TTL",     "PEXPIREAT", "PEXPIRETIME", "ECHO",       "SELECT",      "PING",
+            "LCS",    "TOUCH",   "RENAME",    "RENAMENX",    "COPY",       "MOVE",        "SWAPDB",
+            "OBJECT", "MEMORY",  "SETRANGE",  "GETRANGE",    "SUBSTR",     "INCRBYFLOAT", "TIME",
+            "NOSUCH", "G\r\nT",  "AUTH",      "CLIENT",      "CONFIG",     "RANDOMKEY",   "PUT",
             "RESET",  "COMMAND", "HELLO",     "DEBUG"}))};
   const std::string name = command.words[0];
   for (uint64_t i = random_.Uniform(5); i-- > 0;) {
@@ -429,7 +430,7 @@ MadeCommand CommandMaker::WrongCommand() {
   for (const std::string_view time : {"TTL", "PTTL", "EXPIRETIME", "PEXPIRETIME"}) {
     if (is(time)) command.check = MadeCommand::Check::kTime;
   }
-  if (is("DBSIZE") || is("RANDOMKEY") || is("RESET")) command.words.resize(3, "x");
+  if (is("DBSIZE") || is("RANDOMKEY") || is("RESET") || is("TIME")) command.words.resize(3, "x");
   return command;
 }
 
@@ -441,10 +442,16 @@ MadeCommand CommandMaker::Next() {
   }
   MadeCommand command;
   const uint64_t kind = random_.Uniform(1000);
-  if (kind < 220) {
+  if (kind < 170) {
     command = StringCommand();
-  } else if (kind < 340) {
+  } else if (kind < 240) {
     command = CounterCommand();
+  } else if (kind < 310) {
+    command = PartCommand();
+  } else if (kind < 370) {
+    command = MoveCommand();
+  } else if (kind < 390) {
+    command = ObjectCommand();
   } else if (kind < 500) {
     command = SetCommand();
   } else if (kind < 570) {

@@ -58,6 +58,7 @@ class CommandMaker {
   lsm::Random& random() { return random_; }
 
  private:
+  static constexpr int kDatabases = 16;
   using Words = std::vector<std::string>;
 
   std::string Pick(std::initializer_list<std::string_view> choices);
@@ -68,7 +69,15 @@ class CommandMaker {
   std::string Pattern();
   void AddKeys(size_t most, Words* words);
 
+  // Of SETRANGE and GETRANGE, of INCRBYFLOAT, of MOVE and its like.
+  std::string Place();
+  std::string Fraction();
+  std::string Database();
+
   MadeCommand StringCommand();
+  MadeCommand PartCommand();
+  MadeCommand MoveCommand();
+  MadeCommand ObjectCommand();
   MadeCommand CounterCommand();
   MadeCommand SetCommand();
   MadeCommand ExpiringSet();
@@ -86,6 +95,8 @@ class CommandMaker {
   // A time for EX, PX, EXAT or PXAT and for EXPIRE and its kin. `command` waits if it is short.
   std::string RelativeTime(bool in_seconds, const std::string& key, MadeCommand* command);
   std::string AbsoluteTime(bool in_seconds, const std::string& key);
+  // SWAPDB with these arguments.
+  void NoteSwap(const std::string& a, const std::string& b);
   void MayExpire(const std::string& key) { expiring_.emplace_back(database_, key); }
 
   lsm::Random random_;

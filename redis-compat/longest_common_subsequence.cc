@@ -12,26 +12,34 @@ namespace {
 
 constexpr size_t kWordBits = 64;
 
-// Bits without gaps between rows.
+// A bit for each row and column, in the order in which ForEachWord makes them: 64 columns with all
+// their rows, then the next 64; no gaps.
 class BitTable {
  public:
   BitTable(size_t rows, size_t columns)
-      : columns_(columns), words_((rows * columns) / kWordBits + 2) {}
+      : rows_(rows), columns_(columns), words_((rows * columns) / kWordBits + 2) {}
 
-  // Sets bits of a row from a column on. REQUIRES: they are zero, and `bits` has none beyond the
-  // row's end
+  // Sets the bits of a row from a column on. REQUIRES: they are zero; the column is a multiple of
+  // 64; `bits` has none beyond the row's end
   void Set(size_t row, size_t column, uint64_t bits) {
-    const size_t at = row * columns_ + column;
+    const size_t at = Position(row, column);
     const size_t shift = at % kWordBits;
     words_[at / kWordBits] |= bits << shift;
     if (shift != 0) words_[at / kWordBits + 1] |= bits >> (kWordBits - shift);
   }
   bool Get(size_t row, size_t column) const {
-    const size_t at = row * columns_ + column;
+    const size_t at = Position(row, column);
     return (words_[at / kWordBits] >> (at % kWordBits) & 1) != 0;
   }
 
  private:
+  size_t Position(size_t row, size_t column) const {
+    const size_t begin = column - column % kWordBits;
+    const size_t width = std::min(kWordBits, columns_ - begin);
+    return begin * rows_ + row * width + column % kWordBits;
+  }
+
+  const size_t rows_;
   const size_t columns_;
   std::vector<uint64_t> words_;
 };

@@ -16,6 +16,8 @@ struct CheckpointInfo;  // db.h
 
 enum class LogLevel { kDebug, kVerbose, kNotice, kWarning };
 
+enum class BackgroundWork { kSync, kFlush, kMerge };
+
 class Listener {
  public:
   virtual ~Listener() = default;
@@ -28,6 +30,8 @@ class Listener {
   virtual void OnBackgroundError(const Status& /*status*/) {}
   // The checkpoint that DB::StartCheckpoint began has ended.
   virtual void OnCheckpoint(const Status& /*status*/, const CheckpointInfo& /*info*/) {}
+  // One sync, flush or merge has ended, after so much time.
+  virtual void OnBackgroundWork(BackgroundWork /*work*/, int64_t /*micros*/) {}
   // Opening replays the log: `done` of `total` bytes.
   virtual void OnReplayProgress(uint64_t /*done*/, uint64_t /*total*/) {}
 };

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <glob.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cassert>
@@ -13,6 +14,7 @@
 
 #include "redis-compat/command_line.h"
 #include "redis-compat/config_parse.h"
+#include "redis-compat/config_rewrite.h"
 #include "redis-compat/config_table.h"
 #include "redis-compat/glob.h"
 #include "redis-compat/version.h"
@@ -122,6 +124,7 @@ struct Config::Rep {
   lsm::Status LoadLines(std::string_view text, int depth);
   lsm::Status LoadIncluded(const std::string& pattern, int depth);
   bool MayChange(const Directive& directive, bool client_is_local) const;
+  lsm::Result<std::vector<DirectiveValue>> Differences(std::string_view text) const;
 };
 
 Config::Config() : rep_(std::make_unique<Rep>()) {
@@ -279,6 +282,42 @@ bool Config::Rep::MayChange(const Directive& directive, bool client_is_local) co
       return client_is_local;
   }
   return false;
+}
+
+// Where loading `text` gives other values than those of now.
+lsm::Result<std::vector<DirectiveValue>> Config::Rep::Differences(std::string_view text) const {
+  Config other;
+  RETURN_IF_ERROR(other.LoadText(text));
+  std::vector<DirectiveValue> differences;
+  for (const Directive& directive : Directives()) {
+    const std::string& value = ValueOf(directive).text;
+    if (other.rep_->ValueOf(directive).text != value) differences.push_back({&directive, value});
+  }
+  return differences;
+}
+
+lsm::Status Config::Rewrite() const {
+  // 1. What differs is changed in place.
+  // 2. What still differs was not named, or is said again by a file that is included later: it is
+  //    said at the end.
+  // 3. The text replaces the file only once loading it gives the values of now.
+  assert(!rep_->file.empty());
+  std::string text;
+  if (access(rep_->file.c_str(), F_OK) == 0) RETURN_IF_ERROR(ReadFile(rep_->file, &text));
+  auto differences = rep_->Differences(text);
+  if (!differences.ok()) return differences.status();
+  if (differences->empty()) return {};
+  text = ReplaceDirectives(text, *differences);
+  differences = rep_->Differences(text);
+  if (!differences.ok()) return differences.status();
+  text = AppendDirectives(text, *differences);
+  differences = rep_->Differences(text);
+  if (!differences.ok()) return differences.status();
+  if (!differences->empty()) {
+    return lsm::Status::InvalidArgument(
+        fmt::format("no line gives '{}' its value", differences->front().directive->name));
+  }
+  return ReplaceFile(rep_->file, text);
 }
 
 lsm::Status Config::Set(const std::vector<std::pair<std::string, std::string>>& values,

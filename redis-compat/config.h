@@ -61,6 +61,7 @@ struct Settings {
   int64_t slowlog_max_len = 128;
   int64_t latency_monitor_threshold_ms = 0;  // 0: nothing is monitored
   bool latency_tracking = true;
+  std::string latency_percentiles = "50 99 99.9";
   // memory
   AccessTracking access_tracking = AccessTracking::kNone;
   int64_t lfu_log_factor = 10;
@@ -104,6 +105,9 @@ class Config {
   // enable-protected-configs guards are refused as it says.
   lsm::Status Set(const std::vector<std::pair<std::string, std::string>>& values,
                   bool client_is_local = false);
+
+  // CONFIG REWRITE: afterwards loading the file gives the values of now. REQUIRES: there is a file
+  lsm::Status Rewrite() const;
 
   // Called by Set with the new settings in place. If it fails, everything is as before and Set
   // fails with its message.

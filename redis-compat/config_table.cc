@@ -321,7 +321,8 @@ constexpr Directive kDirectives[] = {
     Int("latency-monitor-threshold", 0, "0", 0, kLongMax)
         .To(Number<&Settings::latency_monitor_threshold_ms>),
     Bool("latency-tracking", 0, "yes").To(Number<&Settings::latency_tracking>),
-    Custom("latency-tracking-info-percentiles", kList, "50 99 99.9", ParsePercentiles),
+    Custom("latency-tracking-info-percentiles", kList, "50 99 99.9", ParsePercentiles)
+        .To(String<&Settings::latency_percentiles>),
     Custom("notify-keyspace-events", 0, "", ParseKeyspaceEvents),
     Int("tracking-table-max-keys", 0, "1000000", 0, kLongMax),
 

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // EngineListener carries what the engine tells from its threads to the loop: it posts one task at a
-// time that lets waiting replies and writes go on. The log goes to the host at once.
+// time that lets waiting replies and writes go on, and one for work that took long. The log goes to
+// the host at once.
 //
 // Thread safety: safe for concurrent use.
 
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -19,11 +22,18 @@ namespace redis {
 
 class EngineListener : public lsm::Listener {
  public:
-  // `progress` runs on the loop. `next` hears everything too; may be null.
-  EngineListener(Host* host, lsm::Listener* next, std::function<void()> progress)
+  using SlowWork = std::function<void(lsm::BackgroundWork work, int64_t micros)>;
+
+  // `progress` and `slow_work` run on the loop. `next` hears everything too; may be null.
+  EngineListener(Host* host, lsm::Listener* next, std::function<void()> progress,
+                 SlowWork slow_work)
       : host_(host), next_(next), shared_(std::make_shared<Shared>()) {
     shared_->progress = std::move(progress);
+    shared_->slow_work = std::move(slow_work);
   }
+
+  // Background work that takes so long is told to `slow_work`.
+  void set_watched_micros(int64_t micros) { watched_micros_ = micros; }
 
   void OnLog(lsm::LogLevel level, std::string_view message) override {
     host_->Log(level, message);
@@ -42,6 +52,11 @@ class EngineListener : public lsm::Listener {
     PostProgress();  // writes that wait are refused
     if (next_ != nullptr) next_->OnBackgroundError(status);
   }
+  void OnBackgroundWork(lsm::BackgroundWork work, int64_t micros) override {
+    if (next_ != nullptr) next_->OnBackgroundWork(work, micros);
+    if (micros < watched_micros_.load(std::memory_order_relaxed)) return;
+    host_->Post([shared = shared_, work, micros] { shared->slow_work(work, micros); });
+  }
   void OnReplayProgress(uint64_t done, uint64_t total) override {
     if (next_ != nullptr) next_->OnReplayProgress(done, total);
   }
@@ -51,6 +66,7 @@ class EngineListener : public lsm::Listener {
   struct Shared {
     std::atomic<bool> posted = false;
     std::function<void()> progress;
+    SlowWork slow_work;
   };
 
   void PostProgress() {
@@ -64,6 +80,7 @@ class EngineListener : public lsm::Listener {
   Host* const host_;
   lsm::Listener* const next_;
   const std::shared_ptr<Shared> shared_;
+  std::atomic<int64_t> watched_micros_ = std::numeric_limits<int64_t>::max();
 };
 
 }  // namespace redis

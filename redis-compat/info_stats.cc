@@ -208,7 +208,7 @@ lsm::Status AddErrorStats(CommandContext& context, std::string* out) {
 lsm::Status AddLatencyStats(CommandContext& context, std::string* out) {
   if (!context.instance.settings().latency_tracking) return {};
   AppendLatencyStats(context.instance.observer().latencies(),
-                     context.instance.config().Value("latency-tracking-info-percentiles"), out);
+                     context.instance.settings().latency_percentiles, out);
   return {};
 }
 

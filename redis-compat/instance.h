@@ -117,6 +117,8 @@ class Instance {
   // Begins or ends tracking accesses as the settings say.
   void FollowAccessTracking();
   Observer& observer() { return *observer_; }
+  // After CONFIG SET: what is observed from now on.
+  void FollowSettings();
   // The tick's time. Never goes back, not across restarts either.
   int64_t now_ms() const { return now_ms_; }
   int64_t started_ms() const { return started_ms_; }
@@ -173,6 +175,7 @@ class Instance {
   void WakeSynced();
   // Replies that waited for a sync, or writes that waited for room, may go on.
   void OnEngineProgress();
+  void OnSlowWork(lsm::BackgroundWork work, int64_t micros);
 
   Config* const config_;
   Host* const host_;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // How an Instance begins and ends.
 
+#include <array>
+#include <string_view>
 #include <utility>
 
 #include "redis-compat/access_tracker.h"
@@ -54,12 +56,18 @@ Instance::Instance(Config* config, Host* host, lsm::Clock* clock, lsm::Listener*
       host_(host),
       clock_(clock),
       self_(std::make_shared<Instance*>(this)),
-      listener_(std::make_unique<EngineListener>(host, listener,
-                                                 [self = self_] {
-                                                   if (*self != nullptr) {
-                                                     (*self)->OnEngineProgress();
-                                                   }
-                                                 })),
+      listener_(std::make_unique<EngineListener>(
+          host, listener,
+          [self = self_] {
+            if (*self != nullptr) {
+              (*self)->OnEngineProgress();
+            }
+          },
+          [self = self_](lsm::BackgroundWork work, int64_t micros) {
+            if (*self != nullptr) {
+              (*self)->OnSlowWork(work, micros);
+            }
+          })),
       random_(static_cast<uint64_t>(clock->NowMicros()) ^
               static_cast<uint64_t>(clock->MonotonicMicros()) << 20) {}
 
@@ -79,6 +87,16 @@ lsm::Result<std::unique_ptr<Instance>> Instance::Open(Config* config, Host* host
   return instance;
 }
 
+void Instance::FollowSettings() {
+  observer_->Follow(settings());
+  listener_->set_watched_micros(observer_->event_micros());
+}
+
+void Instance::OnSlowWork(lsm::BackgroundWork work, int64_t micros) {
+  constexpr std::array<std::string_view, 3> kEvents = {"wal-sync", "flush", "merge"};
+  observer_->NoteEvent(kEvents.at(static_cast<size_t>(work)), micros, time_->NowMs());
+}
+
 lsm::Status Instance::Start(std::unique_ptr<lsm::DB> db) {
   db_ = std::move(db);
   time_ = std::make_unique<ServerTime>(clock_);
@@ -92,7 +110,7 @@ lsm::Status Instance::Start(std::unique_ptr<lsm::DB> db) {
   dispatcher_ = std::make_unique<Dispatcher>(this);
   statistics_.commands.resize(AllCommands().size());
   observer_ = std::make_unique<Observer>(AllCommands().size());
-  observer_->Follow(settings());
+  FollowSettings();
   run_id_ = MakeRunId(&random_);
   replication_id_ = MakeRunId(&random_);
   statistics_.memory_at_start = host_->Memory().allocated;

@@ -43,6 +43,8 @@ class Observer {
     if (micros >= event_micros_) monitor_.Add(event, now_ms / 1000, micros / 1000);
   }
   bool WatchesEvents() const { return event_micros_ != kNever; }
+  // The least that NoteEvent remembers; the largest number if it remembers nothing.
+  int64_t event_micros() const { return event_micros_; }
 
   CommandLatencies& latencies() { return latencies_; }
   LatencyMonitor& monitor() { return monitor_; }

@@ -71,7 +71,12 @@ Status DBImpl::RunFlushLane() {
     MutexLock lock(&mutex_);
     plan = PickFlush();
   }
-  Status flushed = plan.items.empty() ? Status() : RunFlush(plan);
+  Status flushed;
+  if (!plan.items.empty()) {
+    const int64_t started = options_.clock->MonotonicMicros();
+    flushed = RunFlush(plan);
+    NoteWork(BackgroundWork::kFlush, started);
+  }
   plan = FlushPlan();                         // lets go of the tables
   if (rescue_wanted_.load()) return flushed;  // the log could not be synced: first things first
   // After a failure too: what is removed here may be the space that the disk lacks.
@@ -129,7 +134,9 @@ void DBImpl::BackgroundSync() {
 
 Status DBImpl::SyncLog(SequenceNumber through) {
   const SequenceNumber before = wal_.synced_through();
+  const int64_t started = options_.clock->MonotonicMicros();
   Status synced = wal_.SyncThrough(through);
+  NoteWork(BackgroundWork::kSync, started);
   if (synced.ok()) {
     const SequenceNumber after = wal_.synced_through();
     if (after > before && options_.listener != nullptr) options_.listener->OnSynced(after);
@@ -149,6 +156,11 @@ Status DBImpl::SyncLog(SequenceNumber through) {
 void DBImpl::NoteFailure(const Status& status) {
   Log(LogLevel::kWarning, "background work failed: " + status.ToString());
   if (options_.listener != nullptr) options_.listener->OnBackgroundError(status);
+}
+
+void DBImpl::NoteWork(BackgroundWork work, int64_t started) {
+  if (options_.listener == nullptr) return;
+  options_.listener->OnBackgroundWork(work, options_.clock->MonotonicMicros() - started);
 }
 
 void DBImpl::Log(LogLevel level, std::string_view message) {

@@ -194,6 +194,7 @@ class DBImpl final : public DB {
   // Syncs the log; a failure stops writes until the data are rewritten.
   Status SyncLog(SequenceNumber through) EXCLUDES_LOCK(mutex_);
   void NoteFailure(const Status& status) EXCLUDES_LOCK(mutex_);
+  void NoteWork(BackgroundWork work, int64_t started);
   // Waits, helping, until `done` holds. `done` runs with mutex_ held.
   void WaitUntil(const std::function<bool()>& done) REQUIRES_LOCK(mutex_);
   void Log(LogLevel level, std::string_view message);

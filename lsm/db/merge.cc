@@ -138,7 +138,12 @@ void DBImpl::BackgroundMerge() {
       found = false;
     }
   }
-  Status merged = found ? RunMerge(plan) : Status();
+  Status merged;
+  if (found) {
+    const int64_t started = options_.clock->MonotonicMicros();
+    merged = RunMerge(plan);
+    NoteWork(BackgroundWork::kMerge, started);
+  }
   if (merged.IsAborted()) merged = Status();  // the database closes
   plan = MergePlan();                         // lets go of the inputs
   bool relieved = false;

@@ -32,7 +32,7 @@ lsm::Status ConfigHelp(CommandContext& context) {
       {"GET <pattern> [<pattern> ...]", "Answer the directives that match, with their values.",
        "SET <directive> <value> [<directive> <value> ...]", "Change directives, all or none.",
        "RESETSTAT", "Set the counters of INFO to zero.",  //
-       "REWRITE", "Answers that files are not rewritten yet."});
+       "REWRITE", "Write what was set into the configuration file."});
   return {};
 }
 
@@ -44,9 +44,20 @@ lsm::Status ConfigResetStat(CommandContext& context) {
 }
 
 lsm::Status ConfigRewrite(CommandContext& context) {
-  context.reply.Error(context.instance.config().file().empty()
-                          ? "ERR The server is running without a config file"
-                          : "ERR CONFIG REWRITE is not supported by this version of Varve");
+  const Config& config = context.instance.config();
+  if (config.file().empty()) {
+    context.reply.Error("ERR The server is running without a config file");
+    return {};
+  }
+  const lsm::Status status = config.Rewrite();
+  if (!status.ok()) {
+    const std::string why = "Rewriting config file: " + std::string(status.message());
+    context.instance.host().Log(lsm::LogLevel::kWarning, why);
+    context.reply.Error("ERR " + why);
+    return {};
+  }
+  context.instance.host().Log(lsm::LogLevel::kNotice, "CONFIG REWRITE wrote " + config.file());
+  context.reply.Ok();
   return {};
 }
 
@@ -70,7 +81,7 @@ lsm::Status ConfigSet(CommandContext& context) {
   for (const std::string& warning : config.warnings()) {
     context.instance.host().Log(lsm::LogLevel::kWarning, warning);
   }
-  context.instance.observer().Follow(context.instance.settings());
+  context.instance.FollowSettings();
   context.instance.FollowAccessTracking();
   context.reply.Ok();
   return {};

@@ -3,8 +3,8 @@
 """usage: redis_tools_test.py SERVER [REQUESTS [PIPED]]
 
 What redis-tools does against a server: redis-benchmark plain and pipelined, redis-cli typed at a
-terminal, --scan, --stat, --bigkeys, --memkeys, --hotkeys, --pipe with PIPED SETs, and -3. Prints
-what the benchmark measured.
+terminal, --scan, --stat, the --latency family, --bigkeys, --memkeys, --hotkeys, --pipe with PIPED
+SETs, and -3. Prints what the benchmark measured.
 """
 
 import fcntl
@@ -107,6 +107,40 @@ def stat(server):
         fail(f"--stat: {lines}")
 
 
+def watch(server, *arguments, seconds=2.5):
+    """What redis-cli shows at a terminal in so much time; it would go on."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ["TERM"] = "xterm-256color"
+        os.execvp("redis-cli", ["redis-cli", "-p", str(server.port), *arguments])
+    text = b""
+    deadline = time.time() + seconds
+    while time.time() < deadline:
+        if select.select([terminal], [], [], 0.1)[0]:
+            text += os.read(terminal, 65536)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    os.close(terminal)
+    return re.sub(r"\x1b\[[\d;]*\w", "", text.decode("latin-1"))
+
+
+def latency(server):
+    # Not at a terminal, --latency measures for a second and prints one line.
+    plain = server.cli("--latency").stdout
+    if not re.fullmatch(r"[\d.]+ [\d.]+ [\d.]+ \d+\s*", plain):
+        fail(f"--latency: {plain}")
+    history = watch(server, "--latency-history", "-i", "1")
+    if not re.search(r"avg: [\d.]+ \(\d+ samples\) -- 1\.\d+ seconds range", history):
+        fail(f"--latency-history: {history}")
+    distribution = watch(server, "--latency-dist", "-i", "0.5")
+    if "rror" in distribution or len(distribution.splitlines()) < 3:
+        fail(f"--latency-dist: {distribution}")
+    # Measures the machine; the server is only there.
+    intrinsic = server.cli("--intrinsic-latency", "1").stdout
+    if "total runs" not in intrinsic:
+        fail(f"--intrinsic-latency: {intrinsic}")
+
+
 def key_statistics(server):
     """--bigkeys, --memkeys and --hotkeys go to their end and name the key they should."""
     server.cli("flushall")
@@ -192,6 +226,7 @@ def main():
         interactive(server)
         resp3(server)
         stat(server)
+        latency(server)
         key_statistics(server)
         benchmark(server, requests, 1)
         benchmark(server, requests, 16)

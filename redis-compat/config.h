@@ -53,6 +53,7 @@ struct Settings {
   int databases = 16;
   int hz = 10;
   bool active_expire = true;
+  int active_expire_effort = 1;  // to 10
   ProtectedAccess enable_debug_command = ProtectedAccess::kNo;
   ProtectedAccess enable_protected_configs = ProtectedAccess::kNo;
   std::string requirepass;

@@ -291,7 +291,7 @@ constexpr Directive kDirectives[] = {
     Bool("lazyfree-lazy-user-del", 0, "no"),
     Bool("lazyfree-lazy-user-flush", 0, "no"),
     Bool("activerehashing", 0, "yes"),
-    Int("active-expire-effort", 0, "1", 1, 10),
+    Int("active-expire-effort", 0, "1", 1, 10).To(Number<&Settings::active_expire_effort>),
     Bool("activedefrag", kUnsupported, "no"),
     Int("active-defrag-cycle-min", 0, "1", 1, 99),
     Int("active-defrag-cycle-max", 0, "25", 1, 99),

@@ -17,7 +17,16 @@ namespace redis {
 namespace {
 
 constexpr int kEntriesPerRun = 20'000;
-constexpr int64_t kRunUs = 10'000;
+// The share of the loop's time, in percent, that a round may take at effort 1, and what each
+// further effort adds: rounds are as long as `hz` makes them rare.
+constexpr int64_t kLeastShare = 10;
+constexpr int64_t kMoreShare = 2;
+
+int64_t RoundMicros(const Settings& settings) {
+  const int64_t share = kLeastShare + kMoreShare * (settings.active_expire_effort - 1);
+  return 1'000'000 / std::max(settings.hz, 1) * share / 100;
+}
+
 // Read before they are fired: firing commits, which ends the iterator.
 constexpr size_t kEntriesPerBatch = 128;
 
@@ -30,7 +39,7 @@ struct Entry {
 
 void ActiveExpiry::Run() {
   const int64_t started_us = instance_->clock().MonotonicMicros();
-  RunDatabases(started_us + kRunUs);
+  RunDatabases(started_us + RoundMicros(instance_->settings()));
   const int64_t took_us = instance_->clock().MonotonicMicros() - started_us;
   instance_->statistics().expire_cycle_us += static_cast<uint64_t>(took_us);
   instance_->observer().NoteEvent("expire-cycle", took_us, instance_->now_ms());

@@ -30,7 +30,8 @@ std::vector<std::string_view> ShownArguments(const CommandSpec& spec,
   if (spec.name == "auth") {
     Redact(&shown, 1, shown.size());
   } else if (spec.name == "hello") {
-    for (size_t i = 2; i < args.size(); ++i) {
+    // Also where the version is missing: the password is there all the same.
+    for (size_t i = 1; i < args.size(); ++i) {
       if (!EqualsIgnoringCase(args[i], "auth")) continue;
       Redact(&shown, i + 1, 2);
       i += 2;

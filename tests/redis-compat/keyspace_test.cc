@@ -217,3 +217,29 @@ TEST_CASE("RANDOMKEY reaches every key, and numbered keys about evenly") {
   CHECK(seen.count("\"a\"") == 1);
   CHECK(seen.count("\"user:\"") == 1);
 }
+
+TEST_CASE("hz and active-expire-effort say how long a round of active expiry may take") {
+  // The clock moves with each look at it, so that a round ends by its time.
+  const auto left_after_one_round = [](std::string_view config) {
+    TestServer server(config);
+    server.config().set_active_expire(false);
+    for (int i = 0; i < 500; ++i) {
+      CHECK(server.Call("SET k" + std::to_string(i) + " v PX 10") == "OK");
+    }
+    server.Sleep(100);
+    server.config().set_active_expire(true);
+    server.clock().set_step(100);
+    server.instance().Cron();
+    server.clock().set_step(0);
+    const auto& statistics = server.instance().statistics();
+    CHECK(statistics.expire_cycles_cut_short == 1);
+    CHECK(statistics.expire_cycle_us > 0);
+    return 500 - static_cast<int>(statistics.expired_keys);
+  };
+  const int at_hz_10 = left_after_one_round("hz 10");
+  const int at_hz_100 = left_after_one_round("hz 100");
+  const int with_effort = left_after_one_round("hz 10\nactive-expire-effort 5");
+  CHECK(at_hz_10 < at_hz_100);
+  CHECK(with_effort < at_hz_10);
+  CHECK(with_effort > 0);
+}

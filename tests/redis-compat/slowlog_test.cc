@@ -64,6 +64,7 @@ TEST_CASE("secrets are not shown") {
   CHECK(Shown({"AUTH", "default", "p"}) == Words{"AUTH", kRedacted, kRedacted});
   CHECK(Shown({"hello", "3", "setname", "x", "AUTH", "u", "p"}) ==
         Words{"hello", "3", "setname", "x", "AUTH", kRedacted, kRedacted});
+  CHECK(Shown({"hello", "auth", "u", "p"}) == Words{"hello", "auth", kRedacted, kRedacted});
   CHECK(Shown({"hello", "3", "auth", "u"}) == Words{"hello", "3", "auth", kRedacted});
   CHECK(Shown({"config", "set", "timeout", "0", "RequirePass", "p", "masterauth", "q"}) ==
         Words{"config", "set", "timeout", "0", "RequirePass", kRedacted, "masterauth", kRedacted});

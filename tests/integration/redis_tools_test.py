@@ -234,8 +234,8 @@ def main():
         scan(server, piped)
     finally:
         server.stop()
-    print(f"redis-cli: terminal, -3, --stat, --bigkeys, --memkeys, --hotkeys, --pipe of {piped} "
-          "SETs, --scan: fine")
+    print("redis-cli: terminal, -3, --stat, --latency, --bigkeys, --memkeys, --hotkeys, "
+          f"--pipe of {piped} SETs, --scan: fine")
 
 
 main()

@@ -151,13 +151,11 @@ const CommandSpec* Dispatcher::Find(Session* session, Arguments args) {
   }
   if (args.size() > 1 && HasSubcommands(*spec)) {
     const CommandSpec* subcommand = FindSubcommand(spec->name, args[1]);
-    // A container that is a command of its own takes what is no subcommand as its arguments.
-    if (subcommand != nullptr) {
-      spec = subcommand;
-    } else if (spec->handler == nullptr) {
+    if (subcommand == nullptr) {
       Reject(session, nullptr, UnknownSubcommand(args));
       return nullptr;
     }
+    spec = subcommand;
   }
   if (!spec->AcceptsArgumentCount(args.size()) || spec->handler == nullptr) {
     std::string text = "ERR wrong number of arguments for '";

@@ -261,12 +261,6 @@ lsm::Status ReplyKeys(CommandContext& context, bool with_flags) {
 }  // namespace
 
 lsm::Status Command(CommandContext& context) {
-  if (context.args.size() > 1) {
-    constexpr size_t kMaxQuoted = 128;
-    context.reply.Error(fmt::format("ERR unknown subcommand '{}'. Try COMMAND HELP.",
-                                    UpToNul(context.args[1]).substr(0, kMaxQuoted)));
-    return {};
-  }
   const std::vector<const CommandSpec*> rows = TopLevelCommands();
   context.reply.Array(rows.size());
   for (const CommandSpec* row : rows) ReplyInfo(&context.reply, *row);

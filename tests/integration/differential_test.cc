@@ -8,7 +8,9 @@
 //   2. After every kCheckpoint commands: let both agree about expired keys, then compare the digest
 //      of all data and the counts of keys and of expiries in each database. Sometimes varve-server
 //      is killed and started again before, or reloads its data.
-//   3. The first difference is printed with the seed and the commands before it.
+//   3. Some commands are sent as a transaction: MULTI, the commands, EXEC or DISCARD, with WATCH
+//      before and another connection that writes in between.
+//   4. The first difference is printed with the seed and the commands before it.
 //
 // Debian's redis-check-rdb is redis-server under another name.
 
@@ -126,7 +128,12 @@ class Side {
   }
 
   Wire& wire() { return *wire_; }
-  void Reconnect() { wire_ = std::make_unique<Wire>(port_); }
+  // Another client.
+  Wire& rival() { return *rival_; }
+  void Reconnect() {
+    wire_ = std::make_unique<Wire>(port_);
+    rival_ = std::make_unique<Wire>(port_);
+  }
   void KillAndRestart() {
     server_->Kill();
     Start();
@@ -146,6 +153,7 @@ class Side {
   const int port_;
   std::unique_ptr<ServerProcess> server_;
   std::unique_ptr<Wire> wire_;
+  std::unique_ptr<Wire> rival_;
 };
 
 std::vector<std::string> Sorted(const resp::Value& value) {
@@ -189,6 +197,8 @@ bool Agree(const Answer& varve, const Answer& redis, Check check) {
   switch (check) {
     case Check::kExact:
       return false;
+    case Check::kTransaction:
+      return a.elements.size() == b.elements.size();
     case Check::kAnyOrder:
       return Sorted(a) == Sorted(b);
     case Check::kTime:
@@ -213,11 +223,25 @@ class Comparison {
   // False after a difference, which was printed.
   bool Run(uint64_t commands);
   uint64_t sent() const { return sent_; }
+  // Transactions that were executed, and that were not because of WATCH.
+  uint64_t executed() const { return executed_; }
+  uint64_t prevented() const { return prevented_; }
 
  private:
   bool RunBatch(const std::vector<MadeCommand>& batch);
   bool FollowScan(const MadeCommand& command, const Answer& varve, const Answer& redis);
   bool FollowRandomKey(const Answer& varve, const Answer& redis);
+  bool RunTransaction();
+  // Sends a command to both and compares; `varve` and `redis` are told the answers.
+  bool RunOne(const MadeCommand& command, bool by_rival, Answer* varve, Answer* redis);
+  bool RunOne(const std::vector<std::string>& words) {
+    Answer varve;
+    Answer redis;
+    return RunOne({.words = words}, /*by_rival=*/false, &varve, &redis);
+  }
+  bool RunRival();
+  // EXEC's reply: element by element, each as its command asks for.
+  bool RunExec(const std::vector<MadeCommand>& queued);
   bool RunCheckpoint();
   void Restart();
   bool Compare(const std::vector<std::string>& words) { return RunBatch({{.words = words}}); }
@@ -229,6 +253,8 @@ class Comparison {
   CommandMaker maker_;
   std::deque<std::string> history_;
   uint64_t sent_ = 0;
+  uint64_t executed_ = 0;
+  uint64_t prevented_ = 0;
 };
 
 bool Comparison::Differ(const std::string& varve, const std::string& redis) {
@@ -310,6 +336,87 @@ void Comparison::Restart() {
   maker_.Reconnected();
 }
 
+bool Comparison::RunOne(const MadeCommand& command, bool by_rival, Answer* varve, Answer* redis) {
+  Wire& to_varve = by_rival ? varve_->rival() : varve_->wire();
+  Wire& to_redis = by_rival ? redis_->rival() : redis_->wire();
+  to_varve.Send(test_support::Encode(command));
+  to_redis.Send(test_support::Encode(command));
+  *varve = to_varve.Receive();
+  *redis = to_redis.Receive();
+  ++sent_;
+  history_.push_back((by_rival ? "rival: " : "") + test_support::Describe(command));
+  if (history_.size() > kHistory) history_.pop_front();
+  return Agree(*varve, *redis, command.check) ||
+         Differ(varve->value.ToString(), redis->value.ToString());
+}
+
+bool Comparison::RunRival() {
+  const int back = maker_.database();
+  maker_.set_database(0);
+  Answer varve;
+  Answer redis;
+  if (!RunOne({.words = {"SELECT", "0"}}, /*by_rival=*/true, &varve, &redis)) return false;
+  for (uint64_t count = 1 + maker_.random().Uniform(3); count > 0; --count) {
+    const MadeCommand command = maker_.NextAlone();
+    // A key that is set with its end in the past was never there for varve-server, and was for
+    // redis-server: whoever watches it can tell.
+    const bool may_end_before =
+        std::any_of(command.words.begin(), command.words.end(), [](const std::string& word) {
+          return word.size() == 4 && (word[2] == 'A' || word[2] == 'a') &&
+                 (word[3] == 'T' || word[3] == 't');
+        });
+    if (may_end_before) continue;
+    if (!RunOne(command, /*by_rival=*/true, &varve, &redis)) return false;
+  }
+  maker_.set_database(back);
+  return true;
+}
+
+bool Comparison::RunExec(const std::vector<MadeCommand>& queued) {
+  // One reply for all of them: what differs is looked at below.
+  MadeCommand exec{.words = {"EXEC"}, .check = Check::kTransaction};
+  Answer varve;
+  Answer redis;
+  if (!RunOne(exec, /*by_rival=*/false, &varve, &redis)) return false;
+  if (varve.value.type == resp::Value::Type::kNull) ++prevented_;
+  if (varve.value.type != resp::Value::Type::kArray) return true;
+  ++executed_;
+  if (varve.value.elements.size() != queued.size()) return Differ("other commands queued", "");
+  for (size_t i = 0; i < queued.size(); ++i) {
+    const resp::Value& a = varve.value.elements[i];
+    const resp::Value& b = redis.value.elements[i];
+    if (Agree({a.ToString(), a}, {b.ToString(), b}, queued[i].check)) continue;
+    history_.push_back("of which: " + test_support::Describe(queued[i]));
+    return Differ(a.ToString(), b.ToString());
+  }
+  return true;
+}
+
+bool Comparison::RunTransaction() {
+  lsm::Random& random = maker_.random();
+  if (random.OneIn(2)) {
+    std::vector<std::string> watch = {"WATCH"};
+    for (uint64_t keys = 1 + random.Uniform(8); keys > 0; --keys) watch.push_back(maker_.AnyKey());
+    maker_.Reconnected();  // the rival writes to database 0
+    if (!RunOne({"SELECT", "0"}) || !RunOne(watch)) return false;
+    if (random.OneIn(2) && !RunRival()) return false;
+  }
+  if (!RunOne({"MULTI"})) return false;
+  std::vector<MadeCommand> queued;
+  for (uint64_t count = random.Uniform(12); count > 0; --count) {
+    const MadeCommand command = maker_.NextAlone();
+    Answer varve;
+    Answer redis;
+    if (!RunOne(command, /*by_rival=*/false, &varve, &redis)) return false;
+    if (varve.bytes == "+QUEUED\r\n") queued.push_back(command);
+    if (random.OneIn(30) && !RunRival()) return false;
+  }
+  if (random.OneIn(12) ? !RunOne({"DISCARD"}) : !RunExec(queued)) return false;
+  // Which database a transaction ended in depends on whether it was executed.
+  maker_.Reconnected();
+  return RunOne({"SELECT", "0"});
+}
+
 bool Comparison::RunCheckpoint() {
   if (!RunBatch(maker_.Settle())) return false;
   if (maker_.random().OneIn(4)) Restart();
@@ -329,6 +436,7 @@ bool Comparison::RunCheckpoint() {
 bool Comparison::Run(uint64_t commands) {
   uint64_t next_checkpoint = kCheckpoint;
   while (sent_ < commands) {
+    if (maker_.random().OneIn(6) && !RunTransaction()) return false;
     std::vector<MadeCommand> batch;
     for (uint64_t size = 1 + maker_.random().Uniform(kMaxBatch); batch.size() < size;) {
       batch.push_back(maker_.Next());
@@ -364,9 +472,11 @@ int main(int argc, char** argv) {
   Comparison comparison(&varve, &redis, seed);
   const bool agree = comparison.Run(commands);
   const int status = varve.Stop();
-  std::printf("seed %llu: %llu commands compared%s\n", static_cast<unsigned long long>(seed),
-              static_cast<unsigned long long>(comparison.sent()),
-              agree ? "" : ", then a difference");
+  std::printf(
+      "seed %llu: %llu commands compared, %llu EXECs executed, %llu prevented by WATCH%s\n",
+      static_cast<unsigned long long>(seed), static_cast<unsigned long long>(comparison.sent()),
+      static_cast<unsigned long long>(comparison.executed()),
+      static_cast<unsigned long long>(comparison.prevented()), agree ? "" : ", then a difference");
   if (status != 0) std::printf("varve-server ended with status %d\n", status);
   return agree && status == 0 ? 0 : 1;
 }

@@ -483,6 +483,34 @@ MadeCommand CommandMaker::Next() {
   return command;
 }
 
+MadeCommand CommandMaker::NextAlone() {
+  MadeCommand command;
+  do {
+    const uint64_t kind = random_.Uniform(100);
+    if (kind < 35) {
+      command = random_.OneIn(2) ? StringCommand() : CounterCommand();
+    } else if (kind < 50) {
+      command = random_.OneIn(2) ? SetCommand() : ExpiringSet();
+    } else if (kind < 60) {
+      command = MultiKeyCommand();
+    } else if (kind < 70) {
+      command = random_.OneIn(2) ? ExpireCommand() : TtlCommand();
+    } else if (kind < 80) {
+      command = random_.OneIn(3) ? PartCommand() : MoveCommand();
+    } else if (kind < 88) {
+      command = KeyCommand();
+    } else if (kind < 90) {
+      command = FlushCommand();
+    } else if (kind < 99) {
+      database_ = static_cast<int>(random_.Uniform(kDatabases));
+      command = {{AnyCase("SELECT"), std::to_string(database_)}};
+    } else {
+      command = WrongCommand();
+    }
+  } while (command.wait_ms > 0 || command.check == MadeCommand::Check::kRandomKey);
+  return command;
+}
+
 std::vector<MadeCommand> CommandMaker::Settle() {
   std::vector<MadeCommand> commands(queue_.begin(), queue_.end());
   queue_.clear();

@@ -27,13 +27,14 @@ namespace test_support {
 struct MadeCommand {
   // How its replies have to agree.
   enum class Check {
-    kExact,      // to the byte
-    kAnyOrder,   // the same elements
-    kTime,       // the same number, but for what the clocks differ
-    kRandomKey,  // both name a key that the other has, or none
-    kScan,       // begins a scan that returns the same keys; an error is the same error
-    kHello,      // to the byte but for version and id
-    kEncoding,   // the same encoding in what DEBUG OBJECT says
+    kExact,        // to the byte
+    kAnyOrder,     // the same elements
+    kTime,         // the same number, but for what the clocks differ
+    kRandomKey,    // both name a key that the other has, or none
+    kScan,         // begins a scan that returns the same keys; an error is the same error
+    kHello,        // to the byte but for version and id
+    kEncoding,     // the same encoding in what DEBUG OBJECT says
+    kTransaction,  // of EXEC: as many replies, which are compared one by one
   };
   std::vector<std::string> words;
   Check check = Check::kExact;
@@ -51,10 +52,18 @@ class CommandMaker {
   explicit CommandMaker(uint64_t seed);
 
   MadeCommand Next();
+  // A command to be sent on its own, as one of a transaction or by another connection: nothing has
+  // to be sent or awaited after it.
+  MadeCommand NextAlone();
+  // A key as the commands name them.
+  std::string AnyKey() { return Key(); }
   // What makes both servers agree about every key that may have expired, in all databases.
   std::vector<MadeCommand> Settle();
   // The connection begins anew: database 0.
   void Reconnected() { database_ = 0; }
+  // The database that the next commands are for.
+  int database() const { return database_; }
+  void set_database(int database) { database_ = database; }
   lsm::Random& random() { return random_; }
 
  private:

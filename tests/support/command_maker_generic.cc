@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The families of commands that look at parts of strings, move keys, and ask how they are kept.
 
+#include <algorithm>
+#include <utility>
+
 #include "tests/support/command_maker.h"
 
 namespace test_support {
@@ -118,7 +121,8 @@ MadeCommand CommandMaker::MoveCommand() {
   }
 }
 
-// Keys whose time has come but which may not have been removed yet move along.
+// Keys whose time has come but which may not have been removed yet move along - or not, if the
+// command is part of a transaction that is not executed.
 void CommandMaker::NoteSwap(const std::string& a, const std::string& b) {
   const auto number = [](const std::string& text) {
     const bool is_database = !text.empty() && text.size() <= 2 &&
@@ -128,12 +132,11 @@ void CommandMaker::NoteSwap(const std::string& a, const std::string& b) {
   const int first = number(a);
   const int second = number(b);
   if (first >= kDatabases || second >= kDatabases) return;
-  for (auto& [database, key] : expiring_) {
-    if (database == first) {
-      database = second;
-    } else if (database == second) {
-      database = first;
-    }
+  const auto known = expiring_;
+  for (const auto& [database, key] : known) {
+    if (database != first && database != second) continue;
+    const std::pair moved(database == first ? second : first, key);
+    if (std::find(known.begin(), known.end(), moved) == known.end()) expiring_.push_back(moved);
   }
 }
 

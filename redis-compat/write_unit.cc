@@ -225,6 +225,12 @@ void WriteUnit::DropWrites() {
 void WriteUnit::Clear() {
   DropWrites();
   reflects_ = 0;
+  // One very large value shall not be paid for until the end.
+  constexpr size_t kKeptCapacity = size_t{4} << 20;
+  if (key_buffer.capacity() + value_buffer.capacity() > kKeptCapacity) [[unlikely]] {
+    std::string().swap(key_buffer);
+    std::string().swap(value_buffer);
+  }
 }
 
 }  // namespace redis

@@ -134,6 +134,13 @@ class DBImpl final : public DB {
     uint32_t units = 0;
     std::vector<TreeRef> touched;
     std::vector<StructuralOp> structural;
+
+    // Keeps its memory for the next group, unless one very large value made it grow.
+    void ClearPayload() {
+      constexpr size_t kKeptCapacity = size_t{4} << 20;
+      if (payload.capacity() > kKeptCapacity) std::string().swap(payload);
+      payload.clear();
+    }
   };
 
   // ---- write.cc

@@ -101,7 +101,7 @@ void DBImpl::PublishGroup() {
   }
   group_.touched.clear();
   group_.structural.clear();
-  group_.payload.clear();
+  group_.ClearPayload();
   group_.units = 0;
 }
 

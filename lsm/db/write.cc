@@ -301,7 +301,7 @@ void DBImpl::UndoGroup() {
   VARVE_CHECK(group_.structural.empty());
   for (const TreeRef& tree : group_.touched) tree->touched = false;
   group_.touched.clear();
-  group_.payload.clear();
+  group_.ClearPayload();
   group_.units = 0;
   VARVE_CHECK(last_sequence_ == visible_sequence());
 }

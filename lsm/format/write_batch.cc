@@ -128,6 +128,9 @@ void WriteBatch::DropTree(TreeId tree) {
 }
 
 void WriteBatch::Clear() {
+  // One very large value shall not be paid for until the end.
+  constexpr size_t kKeptCapacity = size_t{4} << 20;
+  if (rep_.capacity() > kKeptCapacity) std::string().swap(rep_);
   rep_.clear();
   count_ = 0;
 }

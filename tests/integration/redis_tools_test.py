@@ -168,6 +168,28 @@ def key_statistics(server):
     server.cli("config", "set", "maxmemory-policy", "noeviction")
 
 
+def large_value(server):
+    """What one very large value took is given back when it is gone."""
+    def allocated():
+        server.cli("set", "small", "v")
+        server.cli("memory", "purge")
+        return int(server.cli("memory", "stats").stdout.split("\n")[3])
+
+    server.cli("flushall")
+    before = allocated()
+    server.cli("setrange", "large", "99999999", "x")
+    if server.cli("getrange", "large", "-3", "-1").stdout != "\0\0x\n":
+        fail("getrange behind setrange")
+    server.cli("flushall")
+    if "mem_allocator:jemalloc" not in server.cli("info", "memory").stdout:
+        return
+    deadline = time.time() + 20
+    while allocated() > before + 20_000_000:
+        if time.time() > deadline:
+            fail(f"{allocated()} bytes are allocated, {before} were before a large value")
+        time.sleep(0.2)
+
+
 def resp3(server):
     reply = server.cli("-3", "hello").stdout
     if "proto 3" not in reply:
@@ -228,6 +250,7 @@ def main():
         stat(server)
         latency(server)
         key_statistics(server)
+        large_value(server)
         benchmark(server, requests, 1)
         benchmark(server, requests, 16)
         pipe(server, piped)

@@ -13,6 +13,7 @@ namespace {
 std::string Flags(const Session& session) {
   std::string flags;
   const Transaction* transaction = session.transaction();
+  if (session.is_monitor()) flags += 'O';
   if (transaction != nullptr && transaction->is_open()) flags += 'x';
   if (session.blocked()) flags += 'b';
   if (transaction != nullptr && transaction->is_dirty()) flags += 'd';

@@ -274,6 +274,7 @@ constexpr CommandDoc kDocs[] = {
      "O(N) in the number of databases", "", kVariesOnShards},
     {"memory|usage", "4.0.0", "Answers the bytes that a key takes.", kConstant,
      "key:key [SAMPLES=count:integer]"},
+    {"monitor", "1.0.0", "Shows the connection every command that is executed.", kConstant},
     {"shutdown", "1.0.0", "Stops the server; what was acknowledged is kept.",
      "O(N) in the bytes that are not in tables yet",
      "[save-selector(nosave!NOSAVE|save!SAVE)] [now!NOW@7.0.0] [force!FORCE@7.0.0] "

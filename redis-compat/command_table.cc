@@ -202,6 +202,7 @@ constexpr CommandSpec kRows[] = {
     {"memory|purge", mem::Purge,      2,  0,          kNoKeys,                      kServers},
     {"memory|stats", mem::Stats,      2,  0,          kNoKeys,                      kServers},
     {"memory|usage", mem::Usage,      -3, kLook,      SecondKey(kKeyRo),            kServers},
+    {"monitor",     monitor_commands::Monitor, 1, kManage, kNoKeys,                 kServers},
     {"shutdown",    srv::Shutdown,    -1, kManage | kNoMulti | kAllowBusy, kNoKeys, kServers},
     {"time",        srv::Time,        1,  kAnytime | kFast, kNoKeys,                kServers},
     {"slowlog",     nullptr,          -2, 0,          kNoKeys,                      kServers},

@@ -11,6 +11,7 @@
 #include "redis-compat/errors.h"
 #include "redis-compat/keyspace.h"
 #include "redis-compat/letters.h"
+#include "redis-compat/monitors.h"
 #include "redis-compat/observer.h"
 #include "redis-compat/reply_gate.h"
 #include "redis-compat/scan_cursor.h"
@@ -121,6 +122,7 @@ Instance::RunResult Dispatcher::Run(Session* session) {
 Dispatcher::Done Dispatcher::Execute(Session* session, Arguments args) {
   const CommandSpec* spec = Find(session, args);
   if (spec == nullptr || !IsAllowed(session, *spec)) return Done::kExecuted;
+  if (session->is_monitor_ && IsRefusedToMonitor(session, *spec)) return Done::kExecuted;
   if (instance_->pause_.is_on() && IsPostponed(session, *spec)) return Done::kMustWait;
   if (session->transaction_ != nullptr && IsForTransaction(session, *spec, args)) {
     return Done::kExecuted;
@@ -197,8 +199,9 @@ Dispatcher::Done Dispatcher::Call(Session* session, const CommandSpec& spec, Arg
   unit_.Clear();
   Keyspace keys(instance_, &unit_, state.database, instance_->now_ms());
   CommandContext context{*instance_, *session, spec, args, reply, unit_, keys, instance_->now_ms()};
-  lsm::Status status = session->blocked_ ? Resume(context) : spec.handler(context);
-  if (session->blocked_ && StillWaits(session)) return Done::kMustWait;
+  const bool is_resumed = session->blocked_;
+  lsm::Status status = is_resumed ? Resume(context) : spec.handler(context);
+  if (session->blocked_ && StillWaits(context, is_resumed)) return Done::kMustWait;
   if (instance_->access_tracker() != nullptr) [[unlikely]] {
     instance_->access_tracker()->Note(context);
   }
@@ -218,6 +221,9 @@ Dispatcher::Done Dispatcher::Call(Session* session, const CommandSpec& spec, Arg
   if (!unit_.empty()) session->last_write_ = unit_.reflects();
   FinishReply(session, &spec, begin);
   CountCall(session, spec, args);
+  if (instance_->monitors_->any() && !is_resumed) {
+    instance_->monitors_->Feed(*session, spec, args, Monitors::Call::kWhole);
+  }
   return Done::kExecuted;
 }
 

@@ -49,12 +49,14 @@ class Dispatcher {
   const CommandSpec* Find(Session* session, Arguments args);
   bool IsAllowed(Session* session, const CommandSpec& spec);
   Done Call(Session* session, const CommandSpec& spec, Arguments args);
+  // A monitor may look at what others do and not at keys. True if the command was refused.
+  bool IsRefusedToMonitor(Session* session, const CommandSpec& spec);
   // CLIENT PAUSE stops the command: it waits.
   bool IsPostponed(Session* session, const CommandSpec& spec);
   // Executes a command that has waited.
   lsm::Status Resume(CommandContext& context);
   // After a command of a session that is marked as waiting: whether it waits (again).
-  bool StillWaits(Session* session);
+  bool StillWaits(const CommandContext& context, bool is_resumed);
   void Reject(Session* session, const CommandSpec* spec, std::string_view error);
   // Queues or refuses what must not be executed now. REQUIRES: the session has a transaction
   bool IsForTransaction(Session* session, const CommandSpec& spec, Arguments args);

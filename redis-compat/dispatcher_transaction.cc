@@ -10,6 +10,7 @@
 #include "redis-compat/commands/handlers.h"
 #include "redis-compat/dispatcher.h"
 #include "redis-compat/keyspace.h"
+#include "redis-compat/monitors.h"
 #include "redis-compat/transaction.h"
 
 namespace redis {
@@ -99,6 +100,9 @@ lsm::Status Dispatcher::RunQueued(CommandContext& exec, const Transaction& trans
     }
     if (status.ok()) CountError(session, &spec, begin);
     CountCall(session, spec, args);
+    if (instance_->monitors_->any()) {
+      instance_->monitors_->Feed(*session, spec, args, Monitors::Call::kQueued);
+    }
   }
   last_us_ = started_us;  // EXEC's own time is that of all
   return status;

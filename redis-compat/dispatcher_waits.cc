@@ -5,12 +5,19 @@
 
 #include "redis-compat/blocked_clients.h"
 #include "redis-compat/dispatcher.h"
+#include "redis-compat/monitors.h"
 
 namespace redis {
 
+bool Dispatcher::IsRefusedToMonitor(Session* session, const CommandSpec& spec) {
+  if (!spec.Is(kWrite | kReadonly | kMayReplicate)) return false;
+  Reject(session, &spec, "ERR Replica can't interact with the keyspace");
+  return true;
+}
+
 bool Dispatcher::IsPostponed(Session* session, const CommandSpec& spec) {
   // A command that was begun before the pause is brought to its end.
-  if (session->blocked_) return false;
+  if (session->blocked_ || session->is_monitor_) return false;
   instance_->EndPauseIfOver();
   if (!instance_->pause_.StopsCommand(spec.Is(kMayReplicate) || MayWrite(*session, spec))) {
     return false;
@@ -30,14 +37,18 @@ lsm::Status Dispatcher::Resume(CommandContext& context) {
   return {};
 }
 
-bool Dispatcher::StillWaits(Session* session) {
-  if (!instance_->blocked_clients_->IsWaiting(*session)) {
-    instance_->blocked_clients_->Finish(session);
+bool Dispatcher::StillWaits(const CommandContext& context, bool is_resumed) {
+  Session& session = context.session;
+  if (!instance_->blocked_clients_->IsWaiting(session)) {
+    instance_->blocked_clients_->Finish(&session);
     return false;
   }
   assert(unit_.empty());
-  // It is counted when it is answered.
-  --session->state().commands_processed;
+  // It is counted when it is answered, but shown when it begins to wait.
+  --session.state().commands_processed;
+  if (!is_resumed) {
+    instance_->monitors_->Feed(session, context.spec, context.args, Monitors::Call::kWhole);
+  }
   return true;
 }
 

@@ -12,6 +12,7 @@
 #include "redis-compat/engine_errors.h"
 #include "redis-compat/expiry.h"
 #include "redis-compat/key_codec.h"
+#include "redis-compat/monitors.h"
 #include "redis-compat/observer.h"
 #include "redis-compat/reply_gate.h"
 #include "redis-compat/scan_cursor.h"
@@ -82,6 +83,7 @@ void Instance::Disconnect(ClientId client) {
   if (found == sessions_.end()) return;
   std::erase(tick_sessions_, found->second.get());
   blocked_clients_->Forget(found->second.get());
+  monitors_->Remove(found->second.get());
   watches_->Unwatch(found->second.get());
   sessions_.erase(found);
 }
@@ -98,6 +100,14 @@ size_t Instance::max_string_size() const {
 void Instance::CloseSession(Session* session) {
   session->state().close_after_reply = true;
   host_->CloseClient(session->id());
+}
+
+void Instance::Push(Session* session, std::string_view bytes) {
+  assert(in_tick_);
+  session->output_.append(bytes);
+  statistics_.output_bytes += bytes.size();
+  if (std::exchange(session->in_tick_, true)) return;
+  tick_sessions_.push_back(session);
 }
 
 void Instance::PauseClients(ClientPause::Mode mode, int64_t milliseconds) {
@@ -291,7 +301,8 @@ void Instance::CloseIdleClients() {
     const ClientState& state = session->state();
     const int64_t idle_ms = now_ms_ - state.last_interaction_ms;
     // Whoever waits for the server is not idle.
-    const bool is_idle = limit_ms > 0 && idle_ms > limit_ms && !session->blocked();
+    const bool listens = session->blocked() || session->is_monitor();
+    const bool is_idle = limit_ms > 0 && idle_ms > limit_ms && !listens;
     const bool is_late = now_ms_ - state.created_ms > kAuthenticationMs;
     const bool ends = is_idle || (is_late && MustAuthenticate(*session));
     if (ends && !state.close_after_reply) CloseSession(session.get());

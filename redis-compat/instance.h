@@ -45,6 +45,7 @@ class Databases;
 class Dispatcher;
 class EngineListener;
 class Observer;
+class Monitors;
 class ReplyGate;
 class ServerTime;
 class WatchRegistry;
@@ -107,6 +108,7 @@ class Instance {
   lsm::Clock& clock() { return *clock_; }
   Databases& databases() { return *databases_; }
   BlockedClients& blocked_clients() { return *blocked_clients_; }
+  Monitors& monitors() { return *monitors_; }
   Dispatcher& dispatcher() { return *dispatcher_; }
   CursorRegistry& cursors() { return *cursors_; }
   ActiveExpiry& active_expiry() { return *active_expiry_; }
@@ -138,6 +140,9 @@ class Instance {
   void EndTransaction(Session* session);
   // Ends a client, whatever it is still owed: it may be one that does not read. The host is told.
   void CloseSession(Session* session);
+  // Output that is no reply to the session's own command; nothing holds it back but what the
+  // session was replied before. REQUIRES: within a tick, `session` is not amid a reply
+  void Push(Session* session, std::string_view bytes);
   // CLIENT PAUSE and UNPAUSE.
   void PauseClients(ClientPause::Mode mode, int64_t milliseconds);
   void UnpauseClients();
@@ -188,6 +193,7 @@ class Instance {
   std::unique_ptr<ServerTime> time_;
   std::unique_ptr<Databases> databases_;
   std::unique_ptr<BlockedClients> blocked_clients_;
+  std::unique_ptr<Monitors> monitors_;
   std::unique_ptr<CursorRegistry> cursors_;
   std::unique_ptr<ActiveExpiry> active_expiry_;
   std::unique_ptr<WatchRegistry> watches_;

@@ -14,6 +14,7 @@
 #include "redis-compat/expiry.h"
 #include "redis-compat/instance.h"
 #include "redis-compat/key_codec.h"
+#include "redis-compat/monitors.h"
 #include "redis-compat/observer.h"
 #include "redis-compat/reply_gate.h"
 #include "redis-compat/scan_cursor.h"
@@ -102,6 +103,7 @@ lsm::Status Instance::Start(std::unique_ptr<lsm::DB> db) {
   time_ = std::make_unique<ServerTime>(clock_);
   databases_ = std::make_unique<Databases>();
   blocked_clients_ = std::make_unique<BlockedClients>(clock_, host_, &settings());
+  monitors_ = std::make_unique<Monitors>(this);
   cursors_ = std::make_unique<CursorRegistry>();
   active_expiry_ = std::make_unique<ActiveExpiry>(this);
   watches_ = std::make_unique<WatchRegistry>(this);

@@ -91,6 +91,7 @@ class Session {
 
   // Its command waits (blocked_clients.h), or has not been executed again since it was woken.
   bool blocked() const { return blocked_; }
+  bool is_monitor() const { return is_monitor_; }
   // The arguments of a command that waits, and the bytes of input that it takes.
   size_t waiting_argument_bytes() const;
   size_t waiting_input_bytes() const { return blocked_ ? parser_.consumed() : 0; }
@@ -107,6 +108,7 @@ class Session {
  private:
   friend class BlockedClients;
   friend class Instance;
+  friend class Monitors;
   friend class Dispatcher;
   friend class Lookahead;
   friend class ReplyGate;
@@ -137,6 +139,7 @@ class Session {
   bool ran_ = false;      // in this tick
   bool in_tick_ = false;  // ran, or has held replies: the end of the tick looks at it
   bool blocked_ = false;
+  bool is_monitor_ = false;
 };
 
 }  // namespace redis

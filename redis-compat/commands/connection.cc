@@ -12,6 +12,7 @@
 #include "redis-compat/commands/handlers.h"
 #include "redis-compat/errors.h"
 #include "redis-compat/instance.h"
+#include "redis-compat/monitors.h"
 #include "redis-compat/version.h"
 #include "resp/integer.h"
 
@@ -192,6 +193,7 @@ lsm::Status Quit(CommandContext& context) {
 
 lsm::Status Reset(CommandContext& context) {
   context.instance.EndTransaction(&context.session);
+  context.instance.monitors().Remove(&context.session);
   ClientState& state = context.session.state();
   state.database = 0;
   state.authenticated = context.instance.settings().requirepass.empty();

@@ -38,6 +38,10 @@ Handler Caching, GetName, GetRedir, Help, Id, Info, Kill, List, NoEvict, NoTouch
     SetInfo, SetName, Tracking, TrackingInfo, Unblock, Unpause;
 }  // namespace client_commands
 
+namespace monitor_commands {
+Handler Monitor;
+}  // namespace monitor_commands
+
 namespace waiting_commands {
 Handler Wait, WaitAof;
 }  // namespace waiting_commands

@@ -104,6 +104,7 @@ Instance::RunResult Dispatcher::Run(Session* session) {
     }
     const bool authenticated = state.authenticated;
     if (outcome == Outcome::kCommand && Execute(session, ahead_.arguments()) == Done::kMustWait) {
+      NoteWaiting(session);
       result = RunResult::kPaused;
       break;
     }

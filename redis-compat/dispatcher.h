@@ -53,6 +53,8 @@ class Dispatcher {
   bool IsRefusedToMonitor(Session* session, const CommandSpec& spec);
   // CLIENT PAUSE stops the command: it waits.
   bool IsPostponed(Session* session, const CommandSpec& spec);
+  // The front of the input waits: how large it is.
+  void NoteWaiting(Session* session) const;
   // Executes a command that has waited.
   lsm::Status Resume(CommandContext& context);
   // After a command of a session that is marked as waiting: whether it waits (again).

@@ -27,6 +27,14 @@ bool Dispatcher::IsPostponed(Session* session, const CommandSpec& spec) {
   return true;
 }
 
+void Dispatcher::NoteWaiting(Session* session) const {
+  session->waiting_input_bytes_ = ahead_.front_size();
+  session->waiting_argument_bytes_ = 0;
+  for (const std::string_view argument : ahead_.arguments()) {
+    session->waiting_argument_bytes_ += argument.size();
+  }
+}
+
 lsm::Status Dispatcher::Resume(CommandContext& context) {
   // CLIENT UNBLOCK ERROR ends every command in the same way.
   const BlockedClients& blocked = *instance_->blocked_clients_;

@@ -40,6 +40,8 @@ class Lookahead {
   Outcome Front(Session* session);
   // REQUIRES: Front said kCommand. Good until Pop or Drop, as long as the input stays where it is.
   std::span<const std::string_view> arguments() const;
+  // The bytes of input that it takes.
+  size_t front_size() const { return pieces_[front_].consumed; }
   // REQUIRES: Front said kCommand or kEmpty. Moves the session's input on, returns by how much.
   size_t Pop(Session* session);
   void Drop(Session* session);

@@ -56,14 +56,6 @@ void Session::ConsumeOutput(size_t bytes) {
   }
 }
 
-size_t Session::waiting_argument_bytes() const {
-  size_t bytes = 0;
-  if (!blocked_) return bytes;
-  // The views may be dead, their sizes are not.
-  for (const std::string_view argument : parser_.arguments()) bytes += argument.size();
-  return bytes;
-}
-
 void Session::DropExecutedInput() {
   if (input_read_ == input_.size()) {
     input_.clear();

@@ -93,8 +93,8 @@ class Session {
   bool blocked() const { return blocked_; }
   bool is_monitor() const { return is_monitor_; }
   // The arguments of a command that waits, and the bytes of input that it takes.
-  size_t waiting_argument_bytes() const;
-  size_t waiting_input_bytes() const { return blocked_ ? parser_.consumed() : 0; }
+  size_t waiting_argument_bytes() const { return blocked_ ? waiting_argument_bytes_ : 0; }
+  size_t waiting_input_bytes() const { return blocked_ ? waiting_input_bytes_ : 0; }
   // The last unit that the client wrote, 0 if it wrote none.
   lsm::SequenceNumber last_write() const { return last_write_; }
   // Null unless the client has said MULTI or WATCH.
@@ -136,6 +136,8 @@ class Session {
   uint64_t releasable_ = 0;     // position up to which bytes may leave
   std::deque<HeldReply> held_;  // oldest first
   lsm::SequenceNumber last_write_ = 0;
+  size_t waiting_argument_bytes_ = 0;  // while blocked_
+  size_t waiting_input_bytes_ = 0;
   bool ran_ = false;      // in this tick
   bool in_tick_ = false;  // ran, or has held replies: the end of the tick looks at it
   bool blocked_ = false;

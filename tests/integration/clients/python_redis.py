@@ -131,6 +131,30 @@ def server(r):
     error(lambda: r.execute_command("GET"), "wrong number of arguments")
 
 
+def monitoring(r):
+    with r.monitor() as listener:
+        r.set("seen", "a b")
+        r.get("seen")
+        r.config_set("requirepass", "")
+        for expected in ("SET seen a b", "GET seen"):
+            line = listener.next_command()
+            equal(line["command"], expected)
+            equal(line["db"], 0)
+            equal(line["client_type"], "tcp")
+    r.delete("seen")
+
+
+def waiting(r):
+    equal(r.wait(0, 100), 0)
+    equal(r.wait(1, 20), 0)
+    equal(r.client_unblock(999999), False)
+    equal(r.client_pause(50), True)
+    equal(r.ping(), True)
+    equal(r.client_no_evict("ON"), b"OK")
+    equal(r.client_getredir(), -1)
+    equal(r.client_trackinginfo(), [b"flags", [b"off"], b"redirect", -1, b"prefixes", []])
+
+
 def pipelines(r):
     with r.pipeline(transaction=False) as batch:
         for i in range(1000):
@@ -142,6 +166,6 @@ def pipelines(r):
 
 
 r = redis.Redis(port=port)
-for family in (connection, strings, keys, expiry, server, pipelines):
+for family in (connection, strings, keys, expiry, server, monitoring, waiting, pipelines):
     family(r)
 print(f"{checks} replies as expected")

@@ -47,14 +47,16 @@ bool Becomes(LoopServer* server, const std::string& field, const std::string& va
 }  // namespace
 
 TEST_CASE("two monitors see every command of everybody, in the order of execution") {
-  LoopServer server;
+  const test_support::TemporaryDirectory directory;
+  const std::string path = directory.path() + "/s";
+  LoopServer server("unixsocket " + path);
   REQUIRE(server.status().ok());
   ClientSocket first(server.port());
-  ClientSocket second(server.socket_path());
+  ClientSocket second(path);
   REQUIRE(first.Exchange("MONITOR\r\n", 5) == "+OK\r\n");
   REQUIRE(second.Exchange("MONITOR\r\n", 5) == "+OK\r\n");
   ClientSocket a(server.port());
-  ClientSocket b(server.socket_path());
+  ClientSocket b(path);
   constexpr int kRounds = 200;
   for (int i = 0; i < kRounds; ++i) {
     REQUIRE(a.Exchange("STRLEN n\r\n", 4) == ":0\r\n");
@@ -66,7 +68,7 @@ TEST_CASE("two monitors see every command of everybody, in the order of executio
       CHECK(line.ends_with(expected));
       CHECK(ReceiveLine(&second) == line);
       const bool is_unix = expected.find("PING") != std::string_view::npos;
-      const std::string from = is_unix ? "[0 unix:" + server.socket_path() + "] " : "[0 127.0.0.1:";
+      const std::string from = is_unix ? "[0 unix:" + path + "] " : "[0 127.0.0.1:";
       CHECK(line.find(from) != std::string::npos);
     }
   }

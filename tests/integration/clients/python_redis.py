@@ -152,7 +152,7 @@ def waiting(r):
     equal(r.ping(), True)
     equal(r.client_no_evict("ON"), b"OK")
     equal(r.client_getredir(), -1)
-    equal(r.client_trackinginfo(), [b"flags", [b"off"], b"redirect", -1, b"prefixes", []])
+    equal(r.client_trackinginfo(), ["flags", [b"off"], "redirect", -1, "prefixes", []])
 
 
 def pipelines(r):

@@ -207,12 +207,14 @@ class DB {
   // nobody else does are kept, and take space, until it ends. SST files are linked, or copied where
   // the file system cannot link; the log is copied.
   //   Everything is written to `directory`.tmp, synced, and renamed at the end: `directory` appears
-  // whole or not at all. What an earlier attempt left under that name is removed first. Close ends
-  // a checkpoint with kAborted.
-  //   kBusy if one is under way, kInvalidArgument if `directory` exists, kNotFound if its parent
-  // does not.
-  virtual Status StartCheckpoint(const std::string& directory) = 0;
-  // The same, and waits for its end.
+  // whole or not at all; directories above it that do not exist are made. What an earlier attempt
+  // left under that name is removed first. Close ends a checkpoint with kAborted.
+  //   Once it is whole, the databases in `obsolete` are removed, which are earlier checkpoints; one
+  // that cannot be removed is logged.
+  //   kBusy if one is under way, kInvalidArgument if `directory` exists.
+  virtual Status StartCheckpoint(const std::string& directory,
+                                 const std::vector<std::string>& obsolete) = 0;
+  // The same without any that is obsolete, and waits for its end.
   virtual Result<CheckpointInfo> Checkpoint(const std::string& directory) = 0;
   // Of the checkpoint under way, or of the last one.
   virtual CheckpointProgress LastCheckpoint() const = 0;

@@ -28,10 +28,13 @@ uint64_t RaiseFileLimit(uint64_t files) {
 
 bool Daemonize() {
   std::fflush(nullptr);
-  const pid_t child = fork();
-  if (child < 0) return false;
-  if (child > 0) _exit(0);
-  setsid();
+  for (int generation = 0; generation < 2; ++generation) {
+    const pid_t child = fork();
+    if (child < 0) return false;
+    if (child > 0) _exit(0);
+    // The leader of a session might get a terminal by opening one; its child cannot.
+    if (generation == 0) setsid();
+  }
   const int null = open("/dev/null", O_RDWR);
   if (null < 0) return false;
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) dup2(null, fd);

@@ -13,7 +13,8 @@ namespace net {
 // Raises the limit on open files to `files` if the system lets us, and says what it is then.
 uint64_t RaiseFileLimit(uint64_t files);
 
-// Goes on in a child without a terminal; the parent exits. False if that fails.
+// Goes on in a grandchild that has no terminal and cannot get one; its ancestors exit. False if
+// that fails.
 bool Daemonize();
 
 // Writes the process's id to a file, and removes the file at the end.

@@ -5,7 +5,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <atomic>
+#include <cerrno>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +16,7 @@
 #include "net/event_loop.h"
 #include "net/process.h"
 #include "net/signals.h"
+#include "net/supervisor.h"
 #include "net/uv_host.h"
 #include "redis-compat/instance.h"
 #include "redis-compat/log.h"
@@ -29,23 +31,34 @@ using lsm::LogLevel;
 // Open files that are not clients: listeners, the log, the lock, and what the engine has open.
 constexpr uint64_t kOtherFiles = 128;
 
-// Says how far the replay of the log has come, in steps of a tenth.
+// Says how far the replay of the log has come, once a second.
 class ReplayLog : public lsm::Listener {
  public:
-  explicit ReplayLog(redis::Logger* logger) : logger_(logger) {}
+  ReplayLog(redis::Logger* logger, Supervisor* supervisor)
+      : logger_(logger), supervisor_(supervisor), begun_us_(NowUs()), said_us_(begun_us_) {}
 
   void OnReplayProgress(uint64_t done, uint64_t total) override {
-    if (total == 0) return;
-    const auto tenths =
-        static_cast<int>(10 * static_cast<double>(done) / static_cast<double>(total));
-    if (tenths_.exchange(tenths) == tenths) return;
-    logger_->Log(LogLevel::kNotice,
-                 fmt::format("Replaying the log: {} % of {} MB", 10 * tenths, total >> 20));
+    const int64_t now_us = NowUs();
+    if (total == 0 || now_us - said_us_ < kIntervalUs) return;
+    said_us_ = now_us;
+    const double seconds = static_cast<double>(now_us - begun_us_) / 1e6;
+    const double megabytes = static_cast<double>(done) / (1 << 20);
+    const std::string text =
+        fmt::format("Replaying the log: {:.0f} % of {} MB, {:.0f} MB/s",
+                    100 * static_cast<double>(done) / static_cast<double>(total), total >> 20,
+                    megabytes / seconds);
+    logger_->Log(LogLevel::kNotice, text);
+    supervisor_->Loading(text);
   }
 
  private:
+  static constexpr int64_t kIntervalUs = 1'000'000;
+  static int64_t NowUs() { return lsm::Clock::System()->MonotonicMicros(); }
+
   redis::Logger* const logger_;
-  std::atomic<int> tenths_ = -1;
+  Supervisor* const supervisor_;
+  const int64_t begun_us_;
+  int64_t said_us_;  // touched by the thread that replays
 };
 
 // Lowers maxclients if the system does not allow as many open files.
@@ -108,8 +121,8 @@ void SayReady(const redis::Settings& settings, redis::Logger* logger) {
 
 // Steps 2 to 5.
 int Serve(redis::Config* config, const lsm::Options& engine, redis::Logger* logger,
-          Allocator* allocator) {
-  ReplayLog replay_log(logger);
+          Supervisor* supervisor, Allocator* allocator) {
+  ReplayLog replay_log(logger, supervisor);
   lsm::Options options = engine;
   options.listener = &replay_log;
   EventLoop loop(config, logger);
@@ -132,7 +145,9 @@ int Serve(redis::Config* config, const lsm::Options& engine, redis::Logger* logg
     return ApplyChange(before, after, &loop, logger);
   });
   SayReady(config->settings(), logger);
+  supervisor->Ready();
   loop.Run(instance->get());
+  supervisor->Stopping();
   config->set_change_hook({});
 
   const lsm::Status status = (*instance)->Shutdown();
@@ -148,6 +163,11 @@ int Serve(redis::Config* config, const lsm::Options& engine, redis::Logger* logg
 
 int RunServer(redis::Config* config, Allocator* allocator) {
   const redis::Settings& settings = config->settings();
+  // As with redis-server, names of files that do not begin at the root lie below `dir`.
+  if (chdir(settings.dir.c_str()) != 0) {
+    fmt::print(stderr, "Can't chdir to '{}': {}\n", settings.dir, strerror(errno));
+    return 1;
+  }
   auto logger = redis::Logger::Open(
       settings.logfile, redis::ParseLogLevel(settings.loglevel).value_or(LogLevel::kNotice),
       lsm::Clock::System());
@@ -156,7 +176,9 @@ int RunServer(redis::Config* config, Allocator* allocator) {
     return 1;
   }
   redis::Logger& log = **logger;
-  if (settings.daemonize && !Daemonize()) {
+  if (settings.syslog_enabled) log.AlsoToSyslog(settings.syslog_ident, settings.syslog_facility);
+  Supervisor supervisor(settings.supervised, &log);
+  if (settings.daemonize && !supervisor.present() && !Daemonize()) {
     log.Log(LogLevel::kWarning, "Can't go to the background");
     return 1;
   }
@@ -172,7 +194,7 @@ int RunServer(redis::Config* config, Allocator* allocator) {
     pid_file.emplace(settings.pidfile);
     if (!pid_file->written()) log.Log(LogLevel::kWarning, "Can't write " + settings.pidfile);
   }
-  return Serve(config, engine, &log, allocator);
+  return Serve(config, engine, &log, &supervisor, allocator);
 }
 
 }  // namespace net

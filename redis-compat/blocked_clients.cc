@@ -141,7 +141,7 @@ void BlockedClients::CheckDeadlines() {
   }
 }
 
-void BlockedClients::WakeAll(Reason reason) {
+void BlockedClients::WakeAll(Reason reason, Outcome outcome) {
   if (CountOf(reason) == 0) return;
   std::vector<std::pair<uint64_t, ClientId>> waiting;
   for (const auto& [client, entry] : entries_) {
@@ -151,7 +151,7 @@ void BlockedClients::WakeAll(Reason reason) {
   }
   std::sort(waiting.begin(), waiting.end());
   for (const auto& [ticket, client] : waiting) {
-    Wake(client, &entries_.at(client), Outcome::kReady);
+    Wake(client, &entries_.at(client), outcome);
   }
 }
 

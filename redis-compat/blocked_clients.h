@@ -41,6 +41,8 @@ class BlockedClients {
     kSync,      // WAITAOF
     kDelay,     // a failed authentication: is no wait of the client's, and cannot be cut short
     kPause,     // CLIENT PAUSE
+    kSave,      // SAVE, until its checkpoint has ended
+    kShutdown,  // SHUTDOWN SAVE likewise; kTimedOut: it was aborted
   };
   enum class Outcome : uint8_t {
     kNone,       // the command is executed for the first time, or still waits
@@ -77,7 +79,8 @@ class BlockedClients {
   // From time to time: whose time is over is woken, and alarms are set for the next ones.
   void CheckDeadlines();
   // In the order they came.
-  void WakeAll(Reason reason);
+  void WakeAll(Reason reason, Outcome outcome = Outcome::kReady);
+  bool AnyWaits(Reason reason) const { return CountOf(reason) > 0; }
   // CLIENT UNBLOCK. False if the client does not wait, or not for something that can be given up.
   bool Unblock(ClientId client, Outcome outcome);
 
@@ -113,7 +116,7 @@ class BlockedClients {
   Host* const host_;
   const Settings* const settings_;
   Entries entries_;
-  std::array<size_t, 4> counts_ = {};  // by reason
+  std::array<size_t, 6> counts_ = {};  // by reason
   uint64_t next_ticket_ = 1;
   std::set<std::pair<int64_t, ClientId>> deadlines_;          // of those that still wait
   std::set<std::pair<lsm::SequenceNumber, ClientId>> syncs_;  // of those that still wait

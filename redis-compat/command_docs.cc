@@ -215,6 +215,26 @@ constexpr CommandDoc kDocs[] = {
      "key:key..."},
 
     // server
+    {"bgsave", "1.0.0", "Makes a checkpoint in the background.",
+     "O(N) in the number of files and the bytes that are not in files yet",
+     "[schedule!SCHEDULE@3.2.2]"},
+    {"lastsave", "1.0.0", "Answers when the last checkpoint was made, as a Unix time.", kConstant,
+     "", kVaries},
+    {"save", "1.0.0", "Makes a checkpoint and waits for it; others are served meanwhile.",
+     "O(N) in the number of files and the bytes that are not in files yet"},
+    {"shutdown", "1.0.0", "Stops the server; what was acknowledged is kept.",
+     "O(N) in the bytes that are not in tables yet",
+     "[save-selector(nosave!NOSAVE|save!SAVE)] [now!NOW@7.0.0] [force!FORCE@7.0.0] "
+     "[abort!ABORT@7.0.0]"},
+    {"slowlog", "2.2.12", "Tells which commands took long.", kDepends},
+    {"slowlog|get", "2.2.12", "Answers the newest entries of the slow log.",
+     "O(N) in the number of entries that are answered", "[count:integer]",
+     "request_policy:all_nodes nondeterministic_output"},
+    {"slowlog|help", "6.2.0", "Says what the subcommands do.", kConstant},
+    {"slowlog|len", "2.2.12", "Answers the number of entries in the slow log.", kConstant, "",
+     "request_policy:all_nodes response_policy:agg_sum nondeterministic_output"},
+    {"slowlog|reset", "2.2.12", "Forgets the entries of the slow log.",
+     "O(N) in the number of entries", "", kAllNodes},
     {"command", "2.8.13", "Answers what is known about all commands.",
      "O(N) in the number of commands", "", kVariesInOrder},
     {"command|count", "2.8.13", "Answers the number of commands.", kConstant},
@@ -275,20 +295,7 @@ constexpr CommandDoc kDocs[] = {
     {"memory|usage", "4.0.0", "Answers the bytes that a key takes.", kConstant,
      "key:key [SAMPLES=count:integer]"},
     {"monitor", "1.0.0", "Shows the connection every command that is executed.", kConstant},
-    {"shutdown", "1.0.0", "Stops the server; what was acknowledged is kept.",
-     "O(N) in the bytes that are not in tables yet",
-     "[save-selector(nosave!NOSAVE|save!SAVE)] [now!NOW@7.0.0] [force!FORCE@7.0.0] "
-     "[abort!ABORT@7.0.0]"},
     {"time", "2.6.0", "Answers the server's time.", kConstant, "", kVaries},
-    {"slowlog", "2.2.12", "Tells which commands took long.", kDepends},
-    {"slowlog|get", "2.2.12", "Answers the newest entries of the slow log.",
-     "O(N) in the number of entries that are answered", "[count:integer]",
-     "request_policy:all_nodes nondeterministic_output"},
-    {"slowlog|help", "6.2.0", "Says what the subcommands do.", kConstant},
-    {"slowlog|len", "2.2.12", "Answers the number of entries in the slow log.", kConstant, "",
-     "request_policy:all_nodes response_policy:agg_sum nondeterministic_output"},
-    {"slowlog|reset", "2.2.12", "Forgets the entries of the slow log.",
-     "O(N) in the number of entries", "", kAllNodes},
 };
 
 }  // namespace

@@ -22,6 +22,7 @@ namespace exp = expire_commands;
 namespace con = connection_commands;
 namespace cli = client_commands;
 namespace wai = waiting_commands;
+namespace sav = saving_commands;
 namespace srv = server_commands;
 namespace mem = memory_commands;
 namespace isp = introspection_commands;
@@ -43,6 +44,7 @@ constexpr CommandFamily kClients{CommandGroup::kConnection, 0};
 constexpr CommandFamily kWaiting{CommandGroup::kGeneric, kAclConnection};
 constexpr CommandFamily kCommands{CommandGroup::kServer, kAclConnection};
 constexpr CommandFamily kServers{CommandGroup::kServer, 0};
+constexpr CommandFamily kSaves{CommandGroup::kServer, kAclAdmin | kAclDangerous};
 constexpr CommandFamily kTelling{CommandGroup::kServer, kAclDangerous};
 constexpr CommandFamily kTransactions{CommandGroup::kTransactions, kAclTransaction};
 
@@ -169,6 +171,13 @@ constexpr CommandSpec kRows[] = {
     {"unwatch",     txn::Unwatch,     1,  kAlways,    kNoKeys,                      kTransactions},
     {"watch",       txn::Watch,       -2, kAlways,    AllKeys(kKeyRo),              kTransactions},
 
+    // Saving and stopping.
+    {"bgsave",      sav::BgSave,      -1, kAdmin | kNoscript | kNoAsyncLoading, kNoKeys, kServers},
+    {"lastsave",    sav::LastSave,    1,  kLoading | kStale | kFast, kNoKeys,       kSaves},
+    {"save",        sav::Save,        1,  kAdmin | kNoscript | kNoAsyncLoading | kNoMulti, kNoKeys,
+     kServers},
+    {"shutdown",    sav::Shutdown,    -1, kManage | kNoMulti | kAllowBusy, kNoKeys, kServers},
+
     // The server. A container has no handler, unless it is a command of its own as well.
     {"command",     isp::Command,     -1, kAnytime,   kNoKeys,                      kCommands},
     {"command|count", isp::CommandCount, 2, kAnytime, kNoKeys,                      kCommands},
@@ -203,7 +212,6 @@ constexpr CommandSpec kRows[] = {
     {"memory|stats", mem::Stats,      2,  0,          kNoKeys,                      kServers},
     {"memory|usage", mem::Usage,      -3, kLook,      SecondKey(kKeyRo),            kServers},
     {"monitor",     monitor_commands::Monitor, 1, kManage, kNoKeys,                 kServers},
-    {"shutdown",    srv::Shutdown,    -1, kManage | kNoMulti | kAllowBusy, kNoKeys, kServers},
     {"time",        srv::Time,        1,  kAnytime | kFast, kNoKeys,                kServers},
     {"slowlog",     nullptr,          -2, 0,          kNoKeys,                      kServers},
     {"slowlog|get", slo::Get,         -2, kAdmin | kAnytime, kNoKeys,               kServers},

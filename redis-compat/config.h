@@ -26,9 +26,16 @@ enum class ProtectedAccess { kNo, kYes, kLocal };  // enable-debug-command and i
 
 // What maxmemory-policy asks to be known about accesses to keys.
 enum class AccessTracking { kNone, kFrequency, kRecency };
+enum class Supervision { kUpstart, kSystemd, kAuto, kNo };
 
 // Of the `databases` directive. A stored database number beyond it is damage.
 inline constexpr int kMaxDatabases = 1 << 20;
+
+// A checkpoint is made after `seconds` if there were `changes`.
+struct SavePoint {
+  int64_t seconds = 0;
+  uint64_t changes = 0;
+};
 
 // Sizes in bytes, times in the unit of their name.
 struct Settings {
@@ -49,6 +56,10 @@ struct Settings {
   std::string loglevel = "notice";
   std::string logfile;
   bool daemonize = false;
+  Supervision supervised = Supervision::kNo;
+  bool syslog_enabled = false;
+  std::string syslog_ident = "redis";
+  int syslog_facility = 1;  // place in the directive's choices
   std::string pidfile;
   int databases = 16;
   int hz = 10;
@@ -69,6 +80,8 @@ struct Settings {
   int64_t lfu_decay_minutes = 1;
   // durability
   AppendFsync appendfsync = AppendFsync::kEverysec;
+  std::vector<SavePoint> save;
+  int checkpoints_kept = 1;
   // engine
   uint64_t memtable_size = uint64_t{64} << 20;
   int memtable_limit = 3;

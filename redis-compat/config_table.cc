@@ -8,6 +8,7 @@
 
 #include "redis-compat/config.h"
 #include "redis-compat/config_parse.h"
+#include "resp/integer.h"
 
 namespace redis {
 namespace {
@@ -78,6 +79,19 @@ void String(Settings* settings, const ConfigValue& value) {
 }
 void Bind(Settings* settings, const ConfigValue& value) { settings->bind = SplitWords(value.text); }
 
+void Save(Settings* settings, const ConfigValue& value) {
+  const std::vector<std::string> words = SplitWords(value.text);
+  settings->save.clear();
+  for (size_t i = 0; i + 1 < words.size(); i += 2) {
+    SavePoint point;
+    const bool valid = resp::ParseInteger(words[i], &point.seconds);
+    int64_t changes = 0;
+    if (!valid || !resp::ParseInteger(words[i + 1], &changes)) continue;  // ParseSave saw to that
+    point.changes = static_cast<uint64_t>(changes);
+    settings->save.push_back(point);
+  }
+}
+
 constexpr std::string_view kAccess = "no, yes, local";
 constexpr std::string_view kPolicies =
     "volatile-lru, volatile-lfu, volatile-random, volatile-ttl, allkeys-lru, allkeys-lfu, "
@@ -100,6 +114,10 @@ void Policy(Settings* settings, const ConfigValue& value) {
 static_assert(static_cast<int>(ProtectedAccess::kNo) == 0);
 static_assert(static_cast<int>(ProtectedAccess::kYes) == 1);
 static_assert(static_cast<int>(ProtectedAccess::kLocal) == 2);
+static_assert(static_cast<int>(Supervision::kUpstart) == 0);
+static_assert(static_cast<int>(Supervision::kSystemd) == 1);
+static_assert(static_cast<int>(Supervision::kAuto) == 2);
+static_assert(static_cast<int>(Supervision::kNo) == 3);
 static_assert(static_cast<int>(lsm::Compression::kNone) == 0);
 static_assert(static_cast<int>(lsm::Compression::kLz4) == 1);
 static_assert(static_cast<int>(lsm::Compression::kZstd) == 2);
@@ -158,13 +176,15 @@ constexpr Directive kDirectives[] = {
     Custom("dir", kImmutable | kProtected, ".", ParseDirectory).To(String<&Settings::dir>),
     Bool("daemonize", kImmutable, "no").To(Number<&Settings::daemonize>),
     Text("pidfile", kImmutable, "").To(String<&Settings::pidfile>),
-    Choice("supervised", kImmutable, "no", "upstart, systemd, auto, no"),
+    Choice("supervised", kImmutable, "no", "upstart, systemd, auto, no")
+        .To(Number<&Settings::supervised>),
     Choice("loglevel", 0, "notice", "debug, verbose, notice, warning")
         .To(String<&Settings::loglevel>),
     Text("logfile", kImmutable, "").To(String<&Settings::logfile>),
-    Bool("syslog-enabled", kImmutable, "no"),
-    Text("syslog-ident", kImmutable, "redis"),
-    Choice("syslog-facility", kImmutable, "local0", kFacilities),
+    Bool("syslog-enabled", kImmutable, "no").To(Number<&Settings::syslog_enabled>),
+    Text("syslog-ident", kImmutable, "redis").To(String<&Settings::syslog_ident>),
+    Choice("syslog-facility", kImmutable, "local0", kFacilities)
+        .To(Number<&Settings::syslog_facility>),
     Bool("crash-log-enabled", 0, "yes"),
     Bool("crash-memcheck-enabled", 0, "yes"),
     Bool("use-exit-on-panic", kHidden, "no"),
@@ -214,7 +234,7 @@ constexpr Directive kDirectives[] = {
     Bool("aof-rewrite-incremental-fsync", 0, "yes"),
     Bool("aof-timestamp-enabled", 0, "no"),
     Bool("aof-disable-auto-gc", kHidden, "no"),
-    Custom("save", kList, "3600 1 300 100 60 10000", ParseSave),
+    Custom("save", kList, "", ParseSave).To(Save),
     Text("dbfilename", kProtected | kBareName, "dump.rdb"),
     Bool("rdbcompression", 0, "yes"),
     Bool("rdbchecksum", kImmutable, "yes"),
@@ -336,6 +356,7 @@ constexpr Directive kDirectives[] = {
         .To(Number<&Settings::block_cache_size>),
     Memory("target-file-size", kImmutable, "16mb", 64 * 1024, uint64_t{1} << 40)
         .To(Number<&Settings::target_file_size>),
+    Int("checkpoints-kept", 0, "1", 1, 10000).To(Number<&Settings::checkpoints_kept>),
     Choice("compression", kImmutable, "lz4", "none, lz4, zstd").To(Number<&Settings::compression>),
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // EngineListener carries what the engine tells from its threads to the loop: it posts one task at a
-// time that lets waiting replies and writes go on, and one for work that took long. The log goes to
+// time that lets waiting replies and writes go on, one for work that took long, and one for the end
+// of each checkpoint. The log goes to
 // the host at once.
 //
 // Thread safety: safe for concurrent use.
@@ -15,6 +16,7 @@
 #include <string_view>
 #include <utility>
 
+#include "lsm/db.h"
 #include "lsm/listener.h"
 #include "redis-compat/host.h"
 
@@ -23,13 +25,15 @@ namespace redis {
 class EngineListener : public lsm::Listener {
  public:
   using SlowWork = std::function<void(lsm::BackgroundWork work, int64_t micros)>;
+  using CheckpointEnd = std::function<void(const lsm::Status&, const lsm::CheckpointInfo&)>;
 
-  // `progress` and `slow_work` run on the loop. `next` hears everything too; may be null.
+  // All but `next` run on the loop. `next` hears everything too; may be null.
   EngineListener(Host* host, lsm::Listener* next, std::function<void()> progress,
-                 SlowWork slow_work)
+                 SlowWork slow_work, CheckpointEnd checkpoint_end)
       : host_(host), next_(next), shared_(std::make_shared<Shared>()) {
     shared_->progress = std::move(progress);
     shared_->slow_work = std::move(slow_work);
+    shared_->checkpoint_end = std::move(checkpoint_end);
   }
 
   // Background work that takes so long is told to `slow_work`.
@@ -57,6 +61,10 @@ class EngineListener : public lsm::Listener {
     if (micros < watched_micros_.load(std::memory_order_relaxed)) return;
     host_->Post([shared = shared_, work, micros] { shared->slow_work(work, micros); });
   }
+  void OnCheckpoint(const lsm::Status& status, const lsm::CheckpointInfo& info) override {
+    host_->Post([shared = shared_, status, info] { shared->checkpoint_end(status, info); });
+    if (next_ != nullptr) next_->OnCheckpoint(status, info);
+  }
   void OnReplayProgress(uint64_t done, uint64_t total) override {
     if (next_ != nullptr) next_->OnReplayProgress(done, total);
   }
@@ -67,6 +75,7 @@ class EngineListener : public lsm::Listener {
     std::atomic<bool> posted = false;
     std::function<void()> progress;
     SlowWork slow_work;
+    CheckpointEnd checkpoint_end;
   };
 
   void PostProgress() {

@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "redis-compat/blocked_clients.h"
+#include "redis-compat/checkpoints.h"
 #include "redis-compat/config_parse.h"
 #include "redis-compat/info_fields.h"
 #include "redis-compat/instance.h"
@@ -184,8 +185,9 @@ lsm::Status AddMemory(CommandContext& context, std::string* out) {
   return {};
 }
 
-// Nothing forks, and there is no append-only file to rewrite: the log of the engine is there
-// whatever appendonly says, and a failure to write it is what aof_last_write_status tells.
+// Nothing forks: what BGSAVE makes are checkpoints. There is no append-only file to rewrite: the
+// log of the engine is there whatever appendonly says, and a failure to write it is what
+// aof_last_write_status tells.
 lsm::Status AddPersistence(CommandContext& context, std::string* out) {
   InfoFields fields(out);
   fields.Add("loading", 0);  // nobody is answered before the log is replayed
@@ -194,6 +196,14 @@ lsm::Status AddPersistence(CommandContext& context, std::string* out) {
   fields.Add("current_cow_size", 0);
   fields.Add("current_cow_size_age", 0);
   fields.Add("current_fork_perc", "0.00");
+  const Checkpoints& checkpoints = context.instance.checkpoints();
+  fields.Add("rdb_changes_since_last_save", checkpoints.changes());
+  fields.Add("rdb_bgsave_in_progress", checkpoints.running() ? 1 : 0);
+  fields.Add("rdb_last_save_time", checkpoints.last_save_s());
+  fields.Add("rdb_last_bgsave_status", checkpoints.last_result().ok() ? "ok" : "err");
+  fields.Add("rdb_last_bgsave_time_sec", checkpoints.last_duration_s());
+  fields.Add("rdb_current_bgsave_time_sec", checkpoints.current_duration_s());
+  fields.Add("rdb_saves", checkpoints.saves());
   fields.Add("rdb_last_cow_size", 0);
   fields.Add("rdb_last_load_keys_expired", 0);
   fields.Add("rdb_last_load_keys_loaded", 0);
@@ -209,6 +219,10 @@ lsm::Status AddPersistence(CommandContext& context, std::string* out) {
   fields.Add("aof_last_cow_size", 0);
   fields.Add("module_fork_in_progress", 0);
   fields.Add("module_fork_last_cow_size", 0);
+  const lsm::CheckpointProgress progress = context.instance.db().LastCheckpoint();
+  fields.Add("varve_checkpoint_done_bytes", progress.done_bytes);
+  fields.Add("varve_checkpoint_total_bytes", progress.total_bytes);
+  fields.Add("varve_newest_checkpoint", checkpoints.newest());
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "redis-compat/blocked_clients.h"
+#include "redis-compat/checkpoints.h"
 #include "redis-compat/command_table.h"
 #include "redis-compat/databases.h"
 #include "redis-compat/dispatcher.h"
@@ -266,6 +267,7 @@ void Instance::Cron() {
     host_->Log(lsm::LogLevel::kWarning, "cannot store the time: " + status.ToString());
   }
   EndTick();
+  checkpoints_->Cron();
 
   const int64_t now_us = clock_->MonotonicMicros();
   if (settings().appendfsync == AppendFsync::kEverysec &&
@@ -291,7 +293,13 @@ lsm::Status Instance::PersistTime() {
   BeginWrite();
   RETURN_IF_ERROR(Commit(&unit));
   time_persisted_at_ = unit.reflects();
+  checkpoints_->CountOwnUnit(unit.reflects());
   return {};
+}
+
+void Instance::OnCheckpointEnd() {
+  blocked_clients_->WakeAll(BlockedClients::Reason::kSave);
+  blocked_clients_->WakeAll(BlockedClients::Reason::kShutdown);
 }
 
 void Instance::CloseIdleClients() {

@@ -40,6 +40,7 @@ namespace redis {
 class AccessTracker;
 class ActiveExpiry;
 class BlockedClients;
+class Checkpoints;
 class CursorRegistry;
 class Databases;
 class Dispatcher;
@@ -110,6 +111,9 @@ class Instance {
   BlockedClients& blocked_clients() { return *blocked_clients_; }
   Monitors& monitors() { return *monitors_; }
   Dispatcher& dispatcher() { return *dispatcher_; }
+  Checkpoints& checkpoints() { return *checkpoints_; }
+  // The one under way has ended: who waits for it goes on.
+  void OnCheckpointEnd();
   CursorRegistry& cursors() { return *cursors_; }
   ActiveExpiry& active_expiry() { return *active_expiry_; }
   WatchRegistry& watches() { return *watches_; }
@@ -194,6 +198,7 @@ class Instance {
   std::unique_ptr<Databases> databases_;
   std::unique_ptr<BlockedClients> blocked_clients_;
   std::unique_ptr<Monitors> monitors_;
+  std::unique_ptr<Checkpoints> checkpoints_;
   std::unique_ptr<CursorRegistry> cursors_;
   std::unique_ptr<ActiveExpiry> active_expiry_;
   std::unique_ptr<WatchRegistry> watches_;

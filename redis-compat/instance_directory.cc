@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "redis-compat/checkpoints.h"
 #include "redis-compat/engine_listener.h"
 #include "redis-compat/instance.h"
 
@@ -37,6 +38,7 @@ lsm::Result<std::unique_ptr<Instance>> Instance::Open(Config* config, Host* host
   auto db = instance->opener_();
   if (!db.ok()) return db.status();
   RETURN_IF_ERROR(instance->Start(std::move(*db)));
+  instance->checkpoints_->Open(options.file_system, config->settings().dir);
   return instance;
 }
 

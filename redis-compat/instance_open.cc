@@ -7,6 +7,7 @@
 
 #include "redis-compat/access_tracker.h"
 #include "redis-compat/blocked_clients.h"
+#include "redis-compat/checkpoints.h"
 #include "redis-compat/command_table.h"
 #include "redis-compat/databases.h"
 #include "redis-compat/dispatcher.h"
@@ -68,6 +69,11 @@ Instance::Instance(Config* config, Host* host, lsm::Clock* clock, lsm::Listener*
             if (*self != nullptr) {
               (*self)->OnSlowWork(work, micros);
             }
+          },
+          [self = self_](const lsm::Status& status, const lsm::CheckpointInfo& info) {
+            if (*self != nullptr) {
+              (*self)->checkpoints_->OnEnd(status, info);
+            }
           })),
       random_(static_cast<uint64_t>(clock->NowMicros()) ^
               static_cast<uint64_t>(clock->MonotonicMicros()) << 20) {}
@@ -85,6 +91,7 @@ lsm::Result<std::unique_ptr<Instance>> Instance::Open(Config* config, Host* host
                                                       std::unique_ptr<lsm::DB> db) {
   std::unique_ptr<Instance> instance(new Instance(config, host, clock, nullptr));
   RETURN_IF_ERROR(instance->Start(std::move(db)));
+  instance->checkpoints_->Open(nullptr, config->settings().dir);
   return instance;
 }
 
@@ -104,6 +111,7 @@ lsm::Status Instance::Start(std::unique_ptr<lsm::DB> db) {
   databases_ = std::make_unique<Databases>();
   blocked_clients_ = std::make_unique<BlockedClients>(clock_, host_, &settings());
   monitors_ = std::make_unique<Monitors>(this);
+  checkpoints_ = std::make_unique<Checkpoints>(this);
   cursors_ = std::make_unique<CursorRegistry>();
   active_expiry_ = std::make_unique<ActiveExpiry>(this);
   watches_ = std::make_unique<WatchRegistry>(this);

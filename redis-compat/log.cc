@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -64,8 +65,21 @@ std::string Logger::FormatLine(int64_t pid, int64_t now_micros, lsm::LogLevel le
   return line + '\n';
 }
 
+void Logger::AlsoToSyslog(const std::string& ident, int facility) {
+  constexpr std::array kFacilities = {LOG_USER,   LOG_LOCAL0, LOG_LOCAL1, LOG_LOCAL2, LOG_LOCAL3,
+                                      LOG_LOCAL4, LOG_LOCAL5, LOG_LOCAL6, LOG_LOCAL7};
+  syslog_ident_ = ident.empty() ? "varve" : ident;
+  openlog(syslog_ident_.c_str(), LOG_PID | LOG_NDELAY | LOG_NOWAIT,
+          kFacilities.at(static_cast<size_t>(facility)));
+}
+
 void Logger::Log(lsm::LogLevel level, std::string_view message) {
   if (level < level_.load(std::memory_order_relaxed)) return;
+  if (!syslog_ident_.empty()) {
+    constexpr std::array kPriorities = {LOG_DEBUG, LOG_INFO, LOG_NOTICE, LOG_WARNING};
+    syslog(kPriorities[static_cast<size_t>(level)], "%.*s",
+           static_cast<int>(std::min(message.size(), kMaxMessage)), message.data());
+  }
   const std::string line = FormatLine(getpid(), clock_->NowMicros(), level, message);
   if (path_.empty()) {
     WriteAll(STDOUT_FILENO, line);

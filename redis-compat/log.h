@@ -34,6 +34,10 @@ class Logger {
   static lsm::Result<std::unique_ptr<Logger>> Open(const std::string& path, lsm::LogLevel level,
                                                    lsm::Clock* clock);
 
+  // Sends each line to the system's log as well, under `ident` and one of the facilities that
+  // syslog-facility lists, by its place. To be called once, before there are other threads.
+  void AlsoToSyslog(const std::string& ident, int facility);
+
   void Log(lsm::LogLevel level, std::string_view message);
   void set_level(lsm::LogLevel level) { level_.store(level, std::memory_order_relaxed); }
 
@@ -46,6 +50,7 @@ class Logger {
       : path_(std::move(path)), clock_(clock), level_(level) {}
 
   const std::string path_;
+  std::string syslog_ident_;  // empty: not to the system's log, which keeps a pointer to it
   lsm::Clock* const clock_;
   std::atomic<lsm::LogLevel> level_;
 };

@@ -16,7 +16,8 @@
 
 namespace lsm {
 
-Status DBImpl::StartCheckpoint(const std::string& directory) {
+Status DBImpl::StartCheckpoint(const std::string& directory,
+                               const std::vector<std::string>& obsolete) {
   std::string target = directory;
   while (target.size() > 1 && target.back() == '/') target.pop_back();
   if (target.empty() || target.ends_with(".tmp")) {
@@ -32,6 +33,7 @@ Status DBImpl::StartCheckpoint(const std::string& directory) {
     return Status::Busy("a checkpoint is under way in " + checkpoint_directory_);
   }
   checkpoint_directory_ = std::move(target);
+  obsolete_checkpoints_ = obsolete;
   checkpoint_meter_.done.store(0);
   checkpoint_meter_.total.store(0);
   ++jobs_;
@@ -45,7 +47,7 @@ Result<CheckpointInfo> DBImpl::Checkpoint(const std::string& directory) {
     MutexLock lock(&mutex_);
     ended = checkpoints_ended_;
   }
-  RETURN_IF_ERROR(StartCheckpoint(directory));
+  RETURN_IF_ERROR(StartCheckpoint(directory, {}));
   MutexLock lock(&mutex_);
   WaitUntil([&] {
     mutex_.AssertHeld();
@@ -62,11 +64,14 @@ CheckpointProgress DBImpl::LastCheckpoint() const {
 
 void DBImpl::BackgroundCheckpoint() {
   std::string directory;
+  std::vector<std::string> obsolete;
   {
     MutexLock lock(&mutex_);
     directory = checkpoint_directory_;
+    obsolete.swap(obsolete_checkpoints_);
   }
   const Result<CheckpointInfo> written = WriteCheckpoint(directory);
+  if (written.ok()) RemoveCheckpoints(obsolete);
   {
     MutexLock lock(&mutex_);
     checkpoint_directory_.clear();
@@ -81,6 +86,14 @@ void DBImpl::BackgroundCheckpoint() {
   MutexLock lock(&mutex_);
   --jobs_;
   changed_.SignalAll();
+}
+
+void DBImpl::RemoveCheckpoints(const std::vector<std::string>& directories) {
+  for (const std::string& directory : directories) {
+    const Status removed = RemoveDatabase(fs_, directory);
+    if (removed.ok()) continue;
+    Log(LogLevel::kWarning, "an old checkpoint stays: " + removed.ToString());
+  }
 }
 
 Result<CheckpointInfo> DBImpl::WriteCheckpoint(const std::string& directory) {

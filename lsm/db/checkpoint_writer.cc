@@ -35,6 +35,21 @@ Result<std::vector<std::string>> ListDatabase(FileSystem* fs, const std::string&
   return names;
 }
 
+// Makes a directory and those above it, as far as they are missing; their names are durable.
+Status MakeDirectories(FileSystem* fs, const std::string& directory) {
+  const Result<bool> exists = fs->Exists(directory);
+  RETURN_IF_ERROR(exists.status());
+  const std::string parent = ParentOf(directory);
+  if (*exists || parent == directory) return {};
+  RETURN_IF_ERROR(MakeDirectories(fs, parent));
+  RETURN_IF_ERROR(fs->CreateDirectory(directory));
+  Status synced = fs->SyncDirectory(parent);
+  if (synced.ok()) return synced;
+  const Status removed = fs->RemoveDirectory(directory);  // or else it would be taken for durable
+  static_cast<void>(removed.ok());
+  return synced;
+}
+
 // Removes a directory that nobody takes for a database.
 Status RemoveUnnamed(FileSystem* fs, const std::string& directory) {
   const Result<std::vector<std::string>> names = ListDatabase(fs, directory);
@@ -85,6 +100,7 @@ Status CheckpointWriter::Fill(const CheckpointSource& source, const std::string&
   const Result<bool> left = fs_->Exists(directory);
   RETURN_IF_ERROR(left.status());
   if (*left) RETURN_IF_ERROR(RemoveUnnamed(fs_, directory));
+  RETURN_IF_ERROR(MakeDirectories(fs_, ParentOf(directory)));
   RETURN_IF_ERROR(fs_->CreateDirectory(directory));
   info_ = CheckpointInfo();
   info_.sequence = source.sequence;

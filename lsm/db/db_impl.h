@@ -109,7 +109,8 @@ class DBImpl final : public DB {
   Status Flush(TreeId tree) override;
   Status FlushAll() override;
   Status CompactTree(TreeId tree) override;
-  Status StartCheckpoint(const std::string& directory) override;
+  Status StartCheckpoint(const std::string& directory,
+                         const std::vector<std::string>& obsolete) override;
   Result<CheckpointInfo> Checkpoint(const std::string& directory) override;
   CheckpointProgress LastCheckpoint() const override;
   DbStats Stats() const override;
@@ -285,6 +286,7 @@ class DBImpl final : public DB {
 
   // ---- checkpoint.cc
   void BackgroundCheckpoint();
+  void RemoveCheckpoints(const std::vector<std::string>& directories);
   Result<CheckpointInfo> WriteCheckpoint(const std::string& directory);
   // What the database is made of at one moment, pinned.
   Status PinForCheckpoint(CheckpointSource* source) EXCLUDES_LOCK(mutex_);
@@ -375,6 +377,7 @@ class DBImpl final : public DB {
   bool merge_scheduled_ GUARDED_BY(mutex_) = false;
   bool sync_scheduled_ GUARDED_BY(mutex_) = false;
   std::string checkpoint_directory_ GUARDED_BY(mutex_);  // of the one under way, else empty
+  std::vector<std::string> obsolete_checkpoints_ GUARDED_BY(mutex_);
   uint64_t checkpoints_ended_ GUARDED_BY(mutex_) = 0;
   Result<CheckpointInfo> last_checkpoint_ GUARDED_BY(mutex_) = CheckpointInfo();
   int jobs_ GUARDED_BY(mutex_) = 0;  // scheduled or running

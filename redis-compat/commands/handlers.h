@@ -47,8 +47,7 @@ Handler Wait, WaitAof;
 }  // namespace waiting_commands
 
 namespace server_commands {
-Handler ConfigGet, ConfigHelp, ConfigResetStat, ConfigRewrite, ConfigSet, Info, Lolwut, Shutdown,
-    Time;
+Handler ConfigGet, ConfigHelp, ConfigResetStat, ConfigRewrite, ConfigSet, Info, Lolwut, Time;
 }  // namespace server_commands
 
 namespace slowlog_commands {
@@ -58,6 +57,10 @@ Handler Get, Help, Len, Reset;
 namespace latency_commands {
 Handler Doctor, Graph, Help, Histogram, History, Latest, Reset;
 }  // namespace latency_commands
+
+namespace saving_commands {
+Handler BgSave, LastSave, Save, Shutdown;
+}  // namespace saving_commands
 
 namespace introspection_commands {
 Handler Command, CommandCount, CommandDocs, CommandGetKeys, CommandGetKeysAndFlags, CommandHelp,

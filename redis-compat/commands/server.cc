@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// CONFIG, INFO and SHUTDOWN.
+// CONFIG and INFO.
 
 #include <string>
 #include <utility>
@@ -92,37 +92,6 @@ lsm::Status Info(CommandContext& context) {
   const lsm::Result<std::string> text = BuildInfo(context, sections);
   if (!text.ok()) return text.status();
   context.reply.Verbatim("txt", text.value());
-  return {};
-}
-
-// Everything acknowledged is in the log, so that SAVE and NOSAVE, NOW and FORCE ask for nothing
-// that would differ.
-lsm::Status Shutdown(CommandContext& context) {
-  bool save = false;
-  bool nosave = false;
-  bool abort = false;
-  for (const std::string_view option : context.args.subspan(1)) {
-    if (EqualsIgnoringCase(option, "save")) {
-      save = true;
-    } else if (EqualsIgnoringCase(option, "nosave")) {
-      nosave = true;
-    } else if (EqualsIgnoringCase(option, "abort")) {
-      abort = true;
-    } else if (!EqualsIgnoringCase(option, "now") && !EqualsIgnoringCase(option, "force")) {
-      context.reply.Error(errors::kSyntax);
-      return {};
-    }
-  }
-  if ((save && nosave) || (abort && context.args.size() != 2)) {
-    context.reply.Error(errors::kSyntax);
-  } else if (abort) {
-    // A shutdown begins and ends between two commands.
-    context.reply.Error("ERR No shutdown in progress.");
-  } else {
-    // Its reply is the end of the connection; the host says the rest.
-    context.session.state().close_after_reply = true;
-    context.instance.host().Stop();
-  }
   return {};
 }
 

@@ -131,9 +131,9 @@ TEST_CASE("A checkpoint equals the database at its sequence, whatever is in file
     if (seed % 5 == 0) REQUIRE(life.db.Reopen().ok());
     if (seed % 7 == 0) REQUIRE(life.db.Kill().ok());
     const SequenceNumber asked = life.db->visible_sequence();
-    REQUIRE(life.db->StartCheckpoint(kCopy).ok());
+    REQUIRE(life.db->StartCheckpoint(kCopy, {}).ok());
     CHECK(life.db->LastCheckpoint().running);
-    CHECK(life.db->StartCheckpoint("other").IsBusy());
+    CHECK(life.db->StartCheckpoint("other", {}).IsBusy());
     life.Steps(10);
     life.db.RunAll();
     CHECK_FALSE(life.db->LastCheckpoint().running);
@@ -298,26 +298,49 @@ TEST_CASE("Damage in the log ends a checkpoint with an error that names it") {
   CHECK_FALSE(Exists(life.db.fs(), kTemporary));
 }
 
-TEST_CASE("A directory that exists is no place for a checkpoint, nor is one without a parent") {
+TEST_CASE("A directory that exists is no place for a checkpoint; those above it are made") {
   Life life(2);
   REQUIRE(life.db.Open().ok());
   life.Steps(10);
-  CHECK(life.db->StartCheckpoint(kDirectory).IsInvalidArgument());
-  CHECK(life.db->StartCheckpoint("").IsInvalidArgument());
-  CHECK(life.db->StartCheckpoint("a.tmp").IsInvalidArgument());
-  CHECK_FALSE(life.db->Checkpoint("nowhere/copy").ok());
+  CHECK(life.db->StartCheckpoint(kDirectory, {}).IsInvalidArgument());
+  CHECK(life.db->StartCheckpoint("", {}).IsInvalidArgument());
+  CHECK(life.db->StartCheckpoint("a.tmp", {}).IsInvalidArgument());
   CHECK(life.db->Checkpoint("copy/").ok());
+  const Result<CheckpointInfo> deep = life.db->Checkpoint("one/two/copy");
+  REQUIRE_MESSAGE(deep.ok(), deep.status().ToString());
+  const auto left = life.db.fs()->AfterPowerCut(nullptr, PowerLoss::kKeepNothing);
+  CheckEquals(life, left.get(), "one/two/copy", deep->sequence);
+}
+
+TEST_CASE("Earlier checkpoints are removed once the new one is whole, and not before") {
+  for (const bool fails : {false, true}) {
+    CAPTURE(fails);
+    Life life(6);
+    REQUIRE(life.db.Open().ok());
+    life.Steps(50);
+    REQUIRE(life.db->Checkpoint("one").ok());
+    life.Steps(10);
+    FaultPlan plan;
+    if (fails) plan.Add({.call = FileCall::kCreate, .suffix = ".wal"});
+    life.db.fs()->SetInterceptor(&plan);
+    // What cannot be removed does no harm.
+    REQUIRE(life.db->StartCheckpoint(kCopy, {"nowhere", "one"}).ok());
+    life.db.RunAll();
+    life.db.fs()->SetInterceptor(nullptr);
+    CHECK(Exists(life.db.fs(), "one") == fails);
+    CHECK(Exists(life.db.fs(), kCopy) == !fails);
+  }
 }
 
 TEST_CASE("Closing ends a checkpoint that is under way, and leaves nothing of it") {
   Life life(4);
   REQUIRE(life.db.Open().ok());
   life.Steps(80);
-  REQUIRE(life.db->StartCheckpoint(kCopy).ok());
+  REQUIRE(life.db->StartCheckpoint(kCopy, {}).ok());
   REQUIRE(life.db->Close().ok());
   CHECK_FALSE(Exists(life.db.fs(), kCopy));
   CHECK_FALSE(Exists(life.db.fs(), kTemporary));
-  CHECK(life.db->StartCheckpoint(kCopy).IsAborted());
+  CHECK(life.db->StartCheckpoint(kCopy, {}).IsAborted());
 }
 
 TEST_CASE(

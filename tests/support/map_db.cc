@@ -319,7 +319,7 @@ std::vector<TreeId> MapDb::Trees() {
   return ids;
 }
 
-Status MapDb::StartCheckpoint(const std::string&) {
+Status MapDb::StartCheckpoint(const std::string&, const std::vector<std::string>&) {
   if (disk_->listener != nullptr && disk_->checkpoints_end) {
     disk_->listener->OnCheckpoint(disk_->checkpoint_failure, {disk_->visible, 0, 0, 0});
   }

@@ -70,7 +70,8 @@ class MapDb : public DB {
   Status Flush(TreeId) override { return {}; }
   Status FlushAll() override { return {}; }
   Status CompactTree(TreeId) override { return {}; }
-  Status StartCheckpoint(const std::string& directory) override;
+  Status StartCheckpoint(const std::string& directory,
+                         const std::vector<std::string>& obsolete) override;
   Result<CheckpointInfo> Checkpoint(const std::string& directory) override;
   CheckpointProgress LastCheckpoint() const override { return {}; }
   DbStats Stats() const override { return {}; }

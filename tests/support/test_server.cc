@@ -32,6 +32,11 @@ TestServer::TestServer(std::string_view config, Engine engine) : engine_(engine)
   Start();
 }
 
+TestServer::TestServer(TestServer* other, std::string database)
+    : engine_(Engine::kLsm), database_(std::move(database)), files_(other->files_) {
+  Start();
+}
+
 TestServer::~TestServer() { RequireOk(instance_->Shutdown(), "shutdown"); }
 
 lsm::Result<std::unique_ptr<redis::Instance>> TestServer::OpenInstance() {
@@ -39,17 +44,22 @@ lsm::Result<std::unique_ptr<redis::Instance>> TestServer::OpenInstance() {
     auto db = std::make_unique<lsm::MapDb>(&disk_);
     return redis::Instance::Open(&config_, &host_, &clock_, std::move(db));
   }
+  lsm::Options options;
+  options.file_system = files_;
+  options.clock = &clock_;
+  options.executor = &executor_;
+  if (!database_.empty()) {
+    lsm::Result<std::unique_ptr<lsm::DB>> db = lsm::DB::Open(options, database_);
+    RETURN_IF_ERROR(db.status());
+    return redis::Instance::Open(&config_, &host_, &clock_, std::move(*db));
+  }
   // The directory that the settings name, in memory.
   const std::string& directory = config_.settings().dir;
   for (size_t slash = directory.find('/', 1); slash != std::string::npos;) {
-    RequireOk(files_.CreateDirectory(directory.substr(0, slash)), "directory");
+    RequireOk(files_->CreateDirectory(directory.substr(0, slash)), "directory");
     slash = directory.find('/', slash + 1);
   }
-  RequireOk(files_.CreateDirectory(directory), "directory");
-  lsm::Options options;
-  options.file_system = &files_;
-  options.clock = &clock_;
-  options.executor = &executor_;
+  RequireOk(files_->CreateDirectory(directory), "directory");
   return redis::Instance::Open(&config_, &host_, options);
 }
 

@@ -31,6 +31,8 @@ class TestServer {
 
   // `config` is the text of a configuration file.
   explicit TestServer(std::string_view config = "", Engine engine = Engine::kMapDb);
+  // On a database among the files of another server, which must outlive this one.
+  TestServer(TestServer* other, std::string database);
   ~TestServer();
 
   // A new client; the peer is on the loopback interface.
@@ -62,6 +64,8 @@ class TestServer {
   redis::Config& config() { return config_; }
   // What MapDb writes to.
   lsm::MapDbDisk& disk() { return disk_; }
+  // What the engine writes to.
+  lsm::MemFileSystem& files() { return *files_; }
   lsm::ManualClock& clock() { return clock_; }
   FakeHost& host() { return host_; }
 
@@ -81,7 +85,9 @@ class TestServer {
   lsm::ManualClock clock_;
   const Engine engine_;
   lsm::MapDbDisk disk_;
-  lsm::MemFileSystem files_;
+  const std::string database_;  // empty: below the directory that the settings name
+  lsm::MemFileSystem own_files_;
+  lsm::MemFileSystem* files_ = &own_files_;
   lsm::ManualExecutor executor_;
   FakeHost host_;
   std::unique_ptr<redis::Instance> instance_;

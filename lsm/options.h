@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -23,6 +24,8 @@ struct Options {
   Clock* clock = Clock::System();
   Executor* executor = nullptr;
   Listener* listener = nullptr;
+  // Once it is true, an Open that replays the log gives up with kAborted. Null: never.
+  const std::atomic<bool>* give_up_opening = nullptr;
 
   // An absent or empty directory becomes a new database. A directory with files that are not ours
   // is always refused.

@@ -5,11 +5,14 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
+#include <utility>
 
 #include "lsm/clock.h"
 #include "lsm/options.h"
@@ -112,6 +115,38 @@ bool OpenSockets(EventLoop* loop, const redis::Settings& settings, redis::Logger
   return false;
 }
 
+// Opens the instance's database on a thread of its own, and hands it over on the loop.
+class Opening {
+ public:
+  // `done` runs on the loop, unless that has been left by then.
+  Opening(redis::Instance* instance, redis::Host* host,
+          std::function<void(const lsm::Status&)> done)
+      : done_(std::move(done)), thread_([this, instance, host] {
+          opened_ = instance->OpenDatabase();
+          host->Post([this, instance] { HandOver(instance); });
+        }) {}
+  ~Opening() { Finish(); }
+  Opening(const Opening&) = delete;
+  Opening& operator=(const Opening&) = delete;
+
+  // Waits for the thread, and closes a database that came too late. The loop must have been left.
+  void Finish() {
+    if (thread_.joinable()) thread_.join();
+    opened_ = lsm::Status::Aborted("the server stops");
+  }
+
+ private:
+  void HandOver(redis::Instance* instance) {
+    thread_.join();
+    done_(opened_.ok() ? instance->FinishOpen(std::move(*opened_)) : opened_.status());
+  }
+
+  const std::function<void(const lsm::Status&)> done_;
+  // Written by the thread, read after it has ended.
+  lsm::Result<std::unique_ptr<lsm::DB>> opened_ = lsm::Status::Aborted("not open yet");
+  std::thread thread_;
+};
+
 void SayReady(const redis::Settings& settings, redis::Logger* logger) {
   if (settings.port != 0) logger->Log(LogLevel::kNotice, "Ready to accept connections tcp");
   if (!settings.unixsocket.empty()) {
@@ -125,6 +160,8 @@ int Serve(redis::Config* config, const lsm::Options& engine, redis::Logger* logg
   ReplayLog replay_log(logger, supervisor);
   lsm::Options options = engine;
   options.listener = &replay_log;
+  std::atomic<bool> give_up_opening = false;
+  options.give_up_opening = &give_up_opening;
   EventLoop loop(config, logger);
   SignalWatcher signals(loop.uv(), [&](std::string_view name) {
     logger->Log(LogLevel::kWarning, fmt::format("Received {} scheduling shutdown...", name));
@@ -134,23 +171,31 @@ int Serve(redis::Config* config, const lsm::Options& engine, redis::Logger* logg
   UvHost host(&loop, logger, allocator);
   if (!OpenSockets(&loop, config->settings(), logger)) return 1;
 
-  auto instance = redis::Instance::Open(config, &host, options);
-  if (!instance.ok()) {
-    logger->Log(LogLevel::kWarning,
-                fmt::format("Can't open the database in '{}': {}", config->settings().dir,
-                            instance.status().ToString()));
-    return 1;
-  }
+  const std::unique_ptr<redis::Instance> instance =
+      redis::Instance::BeginOpen(config, &host, options);
   config->set_change_hook([&](const redis::Settings& before, const redis::Settings& after) {
     return ApplyChange(before, after, &loop, logger);
   });
-  SayReady(config->settings(), logger);
-  supervisor->Ready();
-  loop.Run(instance->get());
+  bool failed = false;
+  Opening opening(instance.get(), &host, [&](const lsm::Status& status) {
+    if (status.ok()) {
+      SayReady(config->settings(), logger);
+      supervisor->Ready();
+      return;
+    }
+    logger->Log(LogLevel::kWarning, fmt::format("Can't open the database in '{}': {}",
+                                                config->settings().dir, status.ToString()));
+    failed = true;
+    loop.Stop();
+  });
+  loop.Run(instance.get());
   supervisor->Stopping();
   config->set_change_hook({});
+  give_up_opening.store(true);
+  opening.Finish();
+  if (failed) return 1;
 
-  const lsm::Status status = (*instance)->Shutdown();
+  const lsm::Status status = instance->Shutdown();
   if (!status.ok()) {
     logger->Log(LogLevel::kWarning, "The database did not close cleanly: " + status.ToString());
     return 1;

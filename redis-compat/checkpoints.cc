@@ -36,11 +36,13 @@ std::string NameOf(int64_t time_ms) {
 
 }  // namespace
 
+// As after a save: what was acknowledged survives.
+Checkpoints::Checkpoints(Instance* instance)
+    : instance_(instance), last_save_s_(instance->clock().NowMicros() / 1'000'000) {}
+
 void Checkpoints::Open(lsm::FileSystem* fs, const std::string& data_directory) {
   fs_ = fs;
   directory_ = data_directory + std::string(kDirectory);
-  // As after a save: what is there survives, and so does what it may lack.
-  last_save_s_ = instance_->now_ms() / 1000;
   saved_through_ = instance_->db().visible_sequence();
   if (fs_ == nullptr) return;
   const lsm::Result<bool> exists = fs_->Exists(directory_);

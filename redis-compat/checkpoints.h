@@ -35,7 +35,7 @@ class Instance;
 
 class Checkpoints {
  public:
-  explicit Checkpoints(Instance* instance) : instance_(instance) {}
+  explicit Checkpoints(Instance* instance);
 
   // Where the data are; removes what a crash left. `fs` is null where there are no files. To be
   // called once, when the database is open.

@@ -186,6 +186,10 @@ bool Dispatcher::IsAllowed(Session* session, const CommandSpec& spec) {
     Reject(session, &spec, errors::kNoAuth);
     return false;
   }
+  if (instance_->loading() && (!spec.Is(kLoading) || spec.Is(kProtected) || spec.keys.first != 0)) {
+    Reject(session, &spec, "LOADING Redis is loading the dataset in memory");
+    return false;
+  }
   return true;
 }
 

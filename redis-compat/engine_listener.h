@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // EngineListener carries what the engine tells from its threads to the loop: it posts one task at a
 // time that lets waiting replies and writes go on, one for work that took long, and one for the end
-// of each checkpoint. The log goes to
-// the host at once.
+// of each checkpoint. The log goes to the host at once.
 //
 // Thread safety: safe for concurrent use.
 
@@ -66,8 +65,14 @@ class EngineListener : public lsm::Listener {
     if (next_ != nullptr) next_->OnCheckpoint(status, info);
   }
   void OnReplayProgress(uint64_t done, uint64_t total) override {
+    replay_total_.store(total, std::memory_order_relaxed);
+    replay_done_.store(done, std::memory_order_relaxed);
     if (next_ != nullptr) next_->OnReplayProgress(done, total);
   }
+
+  // Bytes of the log; 0 before the replay.
+  uint64_t replay_done() const { return replay_done_.load(std::memory_order_relaxed); }
+  uint64_t replay_total() const { return replay_total_.load(std::memory_order_relaxed); }
 
  private:
   // Outlives the listener in tasks that were posted.
@@ -88,6 +93,8 @@ class EngineListener : public lsm::Listener {
 
   Host* const host_;
   lsm::Listener* const next_;
+  std::atomic<uint64_t> replay_done_ = 0;
+  std::atomic<uint64_t> replay_total_ = 0;
   const std::shared_ptr<Shared> shared_;
   std::atomic<int64_t> watched_micros_ = std::numeric_limits<int64_t>::max();
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What INFO says about the process: Server, Clients, Memory, Persistence, Replication, CPU.
 
+#include <fmt/format.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -185,12 +186,27 @@ lsm::Status AddMemory(CommandContext& context, std::string* out) {
   return {};
 }
 
+// How far the replay of the log has come.
+void AddLoading(const Instance& instance, InfoFields* fields) {
+  const Instance::LoadProgress progress = instance.load_progress();
+  const int64_t elapsed_s = (instance.now_ms() - progress.started_ms) / 1000;
+  const auto done = static_cast<double>(progress.done_bytes);
+  const auto total = static_cast<double>(progress.total_bytes);
+  const double left_s =
+      done > 0 ? static_cast<double>(elapsed_s) * std::max(0.0, total - done) / done : 1;
+  fields->Add("loading_start_time", progress.started_ms / 1000);
+  fields->Add("loading_total_bytes", progress.total_bytes);
+  fields->Add("loading_loaded_bytes", progress.done_bytes);
+  fields->Add("loading_loaded_perc", fmt::format("{:.2f}", total > 0 ? 100 * done / total : 0));
+  fields->Add("loading_eta_seconds", static_cast<int64_t>(left_s));
+}
+
 // Nothing forks: what BGSAVE makes are checkpoints. There is no append-only file to rewrite: the
 // log of the engine is there whatever appendonly says, and a failure to write it is what
 // aof_last_write_status tells.
 lsm::Status AddPersistence(CommandContext& context, std::string* out) {
   InfoFields fields(out);
-  fields.Add("loading", 0);  // nobody is answered before the log is replayed
+  fields.Add("loading", context.instance.loading() ? 1 : 0);
   fields.Add("async_loading", 0);
   fields.Add("current_cow_peak", 0);
   fields.Add("current_cow_size", 0);
@@ -219,6 +235,7 @@ lsm::Status AddPersistence(CommandContext& context, std::string* out) {
   fields.Add("aof_last_cow_size", 0);
   fields.Add("module_fork_in_progress", 0);
   fields.Add("module_fork_last_cow_size", 0);
+  if (context.instance.loading()) AddLoading(context.instance, &fields);
   const lsm::CheckpointProgress progress = context.instance.db().LastCheckpoint();
   fields.Add("varve_checkpoint_done_bytes", progress.done_bytes);
   fields.Add("varve_checkpoint_total_bytes", progress.total_bytes);

@@ -260,6 +260,11 @@ void Instance::Cron() {
   blocked_clients_->CheckDeadlines();
   BeginTick();
   statistics_.SampleRates(now_ms_);
+  if (loading_) {
+    EndTick();
+    CloseIdleClients();
+    return;
+  }
   SampleMemory();
   if (settings().active_expire && MayWrite()) active_expiry_->Run();
   lsm::Status status = PersistTime();

@@ -64,7 +64,22 @@ class Instance {
   // database tells is to be told to engine_listener().
   static lsm::Result<std::unique_ptr<Instance>> Open(Config* config, Host* host, lsm::Clock* clock,
                                                      std::unique_ptr<lsm::DB> db);
+  // The first of these in three steps, for a start that takes long: from the first on clients may
+  // connect, but commands that need data are refused.
+  static std::unique_ptr<Instance> BeginOpen(Config* config, Host* host,
+                                             const lsm::Options& engine);
+  // Takes as long as it takes. Safe from any thread, beside everything but Shutdown.
+  lsm::Result<std::unique_ptr<lsm::DB>> OpenDatabase() const { return opener_(); }
+  lsm::Status FinishOpen(std::unique_ptr<lsm::DB> db);
   ~Instance();
+
+  bool loading() const { return loading_; }
+  struct LoadProgress {
+    int64_t started_ms = 0;
+    uint64_t done_bytes = 0;
+    uint64_t total_bytes = 0;  // 0 until it is known
+  };
+  LoadProgress load_progress() const;
 
   // A new client. If it is refused (maxclients, protected mode), `refusal` is set to the bytes to
   // send before closing, and null is returned.
@@ -171,7 +186,9 @@ class Instance {
   friend class Dispatcher;
 
   Instance(Config* config, Host* host, lsm::Clock* clock, lsm::Listener* listener);
-  lsm::Status Start(std::unique_ptr<lsm::DB> db);
+  // Everything but the database, for which something empty stands in.
+  void Prepare();
+  void UseDatabase(std::unique_ptr<lsm::DB> db);
   lsm::Status Reopen();
   bool Refuses(const Session::Peer& peer, std::string* refusal) const;
   // The units of the open group are gone: what depends on them is put right.
@@ -221,6 +238,8 @@ class Instance {
   int64_t last_loss_logged_us_ = 0;
   lsm::SequenceNumber time_persisted_at_ = 0;  // the unit that wrote the time record
   bool closed_ = false;
+  bool loading_ = true;
+  lsm::FileSystem* file_system_ = nullptr;  // for checkpoints; null where there are no files
 
   // The tick.
   bool in_tick_ = false;

@@ -4,7 +4,6 @@
 #include <string>
 #include <utility>
 
-#include "redis-compat/checkpoints.h"
 #include "redis-compat/engine_listener.h"
 #include "redis-compat/instance.h"
 
@@ -28,17 +27,24 @@ lsm::Options EngineOptions(const Settings& settings, const lsm::Options& seams) 
 
 }  // namespace
 
-lsm::Result<std::unique_ptr<Instance>> Instance::Open(Config* config, Host* host,
-                                                      const lsm::Options& engine) {
+std::unique_ptr<Instance> Instance::BeginOpen(Config* config, Host* host,
+                                              const lsm::Options& engine) {
   std::unique_ptr<Instance> instance(new Instance(config, host, engine.clock, engine.listener));
   lsm::Options options = EngineOptions(config->settings(), engine);
   options.listener = instance->listener_.get();
+  instance->file_system_ = options.file_system;
   const std::string directory = config->settings().dir + "/" + std::string(kDataDirectory);
   instance->set_opener([options, directory] { return lsm::DB::Open(options, directory); });
-  auto db = instance->opener_();
+  instance->Prepare();
+  return instance;
+}
+
+lsm::Result<std::unique_ptr<Instance>> Instance::Open(Config* config, Host* host,
+                                                      const lsm::Options& engine) {
+  std::unique_ptr<Instance> instance = BeginOpen(config, host, engine);
+  auto db = instance->OpenDatabase();
   if (!db.ok()) return db.status();
-  RETURN_IF_ERROR(instance->Start(std::move(*db)));
-  instance->checkpoints_->Open(options.file_system, config->settings().dir);
+  RETURN_IF_ERROR(instance->FinishOpen(std::move(*db)));
   return instance;
 }
 

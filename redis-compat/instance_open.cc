@@ -2,6 +2,7 @@
 // How an Instance begins and ends.
 
 #include <array>
+#include <cassert>
 #include <string_view>
 #include <utility>
 
@@ -15,6 +16,7 @@
 #include "redis-compat/expiry.h"
 #include "redis-compat/instance.h"
 #include "redis-compat/key_codec.h"
+#include "redis-compat/loading_db.h"
 #include "redis-compat/monitors.h"
 #include "redis-compat/observer.h"
 #include "redis-compat/reply_gate.h"
@@ -90,8 +92,8 @@ Instance::~Instance() {
 lsm::Result<std::unique_ptr<Instance>> Instance::Open(Config* config, Host* host, lsm::Clock* clock,
                                                       std::unique_ptr<lsm::DB> db) {
   std::unique_ptr<Instance> instance(new Instance(config, host, clock, nullptr));
-  RETURN_IF_ERROR(instance->Start(std::move(db)));
-  instance->checkpoints_->Open(nullptr, config->settings().dir);
+  instance->Prepare();
+  RETURN_IF_ERROR(instance->FinishOpen(std::move(db)));
   return instance;
 }
 
@@ -105,8 +107,13 @@ void Instance::OnSlowWork(lsm::BackgroundWork work, int64_t micros) {
   observer_->NoteEvent(kEvents.at(static_cast<size_t>(work)), micros, time_->NowMs());
 }
 
-lsm::Status Instance::Start(std::unique_ptr<lsm::DB> db) {
+void Instance::UseDatabase(std::unique_ptr<lsm::DB> db) {
+  write_gate_ = std::make_unique<WriteGate>(db.get(), clock_, host_, &settings());
+  reply_gate_ = std::make_unique<ReplyGate>(db.get(), &settings());
   db_ = std::move(db);
+}
+
+void Instance::Prepare() {
   time_ = std::make_unique<ServerTime>(clock_);
   databases_ = std::make_unique<Databases>();
   blocked_clients_ = std::make_unique<BlockedClients>(clock_, host_, &settings());
@@ -115,8 +122,7 @@ lsm::Status Instance::Start(std::unique_ptr<lsm::DB> db) {
   cursors_ = std::make_unique<CursorRegistry>();
   active_expiry_ = std::make_unique<ActiveExpiry>(this);
   watches_ = std::make_unique<WatchRegistry>(this);
-  write_gate_ = std::make_unique<WriteGate>(db_.get(), clock_, host_, &settings());
-  reply_gate_ = std::make_unique<ReplyGate>(db_.get(), &settings());
+  UseDatabase(std::make_unique<LoadingDb>());
   dispatcher_ = std::make_unique<Dispatcher>(this);
   statistics_.commands.resize(AllCommands().size());
   observer_ = std::make_unique<Observer>(AllCommands().size());
@@ -124,7 +130,18 @@ lsm::Status Instance::Start(std::unique_ptr<lsm::DB> db) {
   run_id_ = MakeRunId(&random_);
   replication_id_ = MakeRunId(&random_);
   statistics_.memory_at_start = host_->Memory().allocated;
+  now_ms_ = time_->NowMs();
+  started_ms_ = now_ms_;
+}
 
+Instance::LoadProgress Instance::load_progress() const {
+  return {started_ms_, listener_->replay_done(), listener_->replay_total()};
+}
+
+lsm::Status Instance::FinishOpen(std::unique_ptr<lsm::DB> db) {
+  assert(loading_ && !in_tick_);
+  read_view_.reset();
+  UseDatabase(std::move(db));
   RETURN_IF_ERROR(CheckFormat(db_.get()));
   const std::unique_ptr<lsm::ReadView> view = db_->NewReadView();
   RETURN_IF_ERROR(time_->Load(view.get()));
@@ -134,6 +151,8 @@ lsm::Status Instance::Start(std::unique_ptr<lsm::DB> db) {
   last_sync_request_us_ = clock_->MonotonicMicros();
   time_persisted_at_ = db_->visible_sequence();
   FollowAccessTracking();
+  checkpoints_->Open(file_system_, settings().dir);
+  loading_ = false;
   return {};
 }
 
@@ -154,6 +173,7 @@ void Instance::FollowAccessTracking() {
 
 lsm::Status Instance::Shutdown() {
   closed_ = true;
+  if (loading_) return {};
   lsm::Status status = CloseGroup();
   writer_.reset();
   read_view_.reset();

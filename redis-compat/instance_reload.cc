@@ -35,9 +35,7 @@ lsm::Status Instance::Reopen() {
   // The closed one stays until there is another: it refuses whatever it is asked.
   auto db = opener_();
   if (!db.ok()) return db.status();
-  write_gate_ = std::make_unique<WriteGate>(db->get(), clock_, host_, &settings());
-  reply_gate_ = std::make_unique<ReplyGate>(db->get(), &settings());
-  db_ = std::move(*db);
+  UseDatabase(std::move(*db));
   cursors_->Forget();
   active_expiry_->Forget();
   time_persisted_at_ = db_->visible_sequence();

@@ -197,7 +197,11 @@ Result<LogRecovery> DBImpl::ReplayInto(ManifestState* state,
   AcquireWriter();
   Result<LogRecovery> log = ReplayLog(
       input,
-      [&applier](SequenceNumber sequence, uint32_t operations, std::string_view unit) {
+      [&](SequenceNumber sequence, uint32_t operations, std::string_view unit) {
+        const std::atomic<bool>* give_up = options_.give_up_opening;
+        if (give_up != nullptr && give_up->load(std::memory_order_relaxed)) {
+          return Status::Aborted("opening was given up while the log was replayed");
+        }
         return applier.Replay(sequence, operations, unit);
       },
       progress);

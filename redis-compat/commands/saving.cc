@@ -158,7 +158,7 @@ lsm::Status Shutdown(CommandContext& context) {
     return {};
   }
   if (!context.session.blocked()) Log(context, "User requested shutdown...");
-  if (options.save) return SaveAndStop(context, options.force);
+  if (options.save && !context.instance.loading()) return SaveAndStop(context, options.force);
   Stop(context);
   return {};
 }

@@ -250,9 +250,57 @@ def signals(directory):
     check(server.stop() == 0, "the exit status")
 
 
+def fill_log(directory):
+    """Leaves a log of some size, and nothing else, as kill -9 does."""
+    big = ["--memtable-size", "1gb", "--write-buffer-budget", "4gb"]
+    server = Server(directory, *big)
+    server.cli("--pipe", input="".join(f"SET key{i} {'x' * 400}\r\n" for i in range(250_000)))
+    check(server.cli("dbsize") == "250000", "the filled database")
+    server.process.kill()
+    server.process.wait()
+    return big
+
+
+def ask(port, command):
+    """The beginning of the reply; empty if nobody is there."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+            client.sendall(command + b"\r\n")
+            return client.recv(65536)
+    except OSError:
+        return b""
+
+
+def loading(directory):
+    big = fill_log(directory)
+    notify = NotifySocket(os.path.join(BASE, "loading.notify"))
+    server = Server(directory, *big, "--supervised", "systemd", wait=False,
+                    environment={"NOTIFY_SOCKET": notify.path})
+    replies = []
+    wait_for(lambda: replies.append(ask(server.port, b"PING")) or replies[-1],
+             "nobody answers while the log is replayed")
+    info = ask(server.port, b"INFO persistence")
+    check(replies[-1] == b"-LOADING Redis is loading the dataset in memory\r\n",
+          f"the reply while the log is replayed: {replies[-1]}")
+    check(b"loading:1" in info and b"loading_total_bytes:" in info, f"INFO: {info}")
+    notify.expect("READY=1")
+    check(server.cli("dbsize") == "250000", "the replayed database")
+    server.process.kill()
+    server.process.wait()
+
+    # SIGTERM gives up the replay, which loses nothing.
+    server = Server(directory, *big, wait=False)
+    wait_for(lambda: ask(server.port, b"PING").startswith(b"-LOADING"), "the replay begins")
+    check(server.stop() == 0, "the exit status after SIGTERM while loading")
+    check("Ready to accept" not in server.log(), "the replay was given up: " + server.log())
+    server = Server(directory, *big)
+    check(server.cli("dbsize") == "250000", "the database after a start that was given up")
+    check(server.stop() == 0, "the exit status")
+
+
 class NotifySocket:
-    def __init__(self, directory):
-        self.path = os.path.join(directory, "notify")
+    def __init__(self, path):
+        self.path = path
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(self.path)
         self.socket.settimeout(30)
@@ -279,7 +327,7 @@ def service(directory):
     words = [word.replace("/usr/local/bin/varve-server", BINARY)
              .replace("/etc/varve/varve.conf", conf).replace("/var/lib/varve", directory)
              for word in shlex.split(command)]
-    notify = NotifySocket(BASE)
+    notify = NotifySocket(os.path.join(BASE, "notify"))
     with open(os.path.join(BASE, "service.log"), "w", encoding="utf-8") as log:
         process = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT,
                                    env={**os.environ, "NOTIFY_SOCKET": notify.path})
@@ -367,7 +415,8 @@ def stock_configuration(directory):
 
 def main():
     try:
-        for part in (saving, kill_while_saving, background, signals, service, stock_configuration):
+        for part in (saving, kill_while_saving, background, signals, loading, service,
+                     stock_configuration):
             directory = os.path.join(BASE, part.__name__)
             os.mkdir(directory)
             began = time.monotonic()

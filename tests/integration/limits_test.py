@@ -49,10 +49,13 @@ class Server:
                  *options], stdout=log, stderr=subprocess.STDOUT)
         for _ in range(600):
             try:
-                self.connect().close()
-                return
+                with self.connect() as s:
+                    s.sendall(b"PING\r\n")
+                    if not s.recv(64).startswith(b"-LOADING"):
+                        return
             except OSError:
-                time.sleep(0.05)
+                pass
+            time.sleep(0.05)
         fail("the server did not start")
 
     def connect(self, receive_buffer=0):

@@ -32,9 +32,9 @@ TEST_CASE("while the database is being opened what needs data is refused, and th
     CHECK_FALSE(server.Call(command).starts_with("(error)"));
   }
   const std::string info = server.Call("INFO all");
-  for (const char* field : {"loading:1\\r", "loading_start_time:", "loading_total_bytes:0",
-                            "loading_loaded_bytes:0", "loading_loaded_perc:0.00",
-                            "loading_eta_seconds:1"}) {
+  for (const char* field :
+       {"loading:1\\r", "loading_start_time:", "loading_total_bytes:0", "loading_loaded_bytes:0",
+        "loading_loaded_perc:0.00", "loading_eta_seconds:1"}) {
     CAPTURE(field);
     CHECK(info.find(field) != std::string::npos);
   }

@@ -76,6 +76,25 @@ void TestServer::Start() {
   own_client_ = Connect();
 }
 
+void TestServer::RestartLoading() {
+  RequireOk(instance_->Shutdown(), "shutdown");
+  instance_.reset();
+  connections_.clear();
+  host_.RunTasks();
+  lsm::Options options;
+  options.file_system = files_;
+  options.clock = &clock_;
+  options.executor = &executor_;
+  instance_ = redis::Instance::BeginOpen(&config_, &host_, options);
+  own_client_ = Connect();
+}
+
+void TestServer::FinishLoading() {
+  lsm::Result<std::unique_ptr<lsm::DB>> db = instance_->OpenDatabase();
+  RequireOk(db.status(), "opening");
+  RequireOk(instance_->FinishOpen(std::move(*db)), "opening");
+}
+
 void TestServer::Restart() {
   RequireOk(instance_->Shutdown(), "shutdown");
   disk_.listener = nullptr;

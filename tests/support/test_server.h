@@ -35,6 +35,11 @@ class TestServer {
   TestServer(TestServer* other, std::string database);
   ~TestServer();
 
+  // Stops and starts again, but the database is not opened before FinishLoading. REQUIRES: the
+  // engine is kLsm
+  void RestartLoading();
+  void FinishLoading();
+
   // A new client; the peer is on the loopback interface.
   redis::ClientId Connect();
   void Disconnect(redis::ClientId client);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "redis-compat/loading_db.h"
 
+#include <span>
+
 namespace redis {
 namespace {
 
@@ -15,6 +17,7 @@ class NoView : public lsm::ReadView {
   }
   lsm::Result<lsm::TreeCounters> Counters(lsm::TreeId) override { return NotYet(); }
   lsm::SequenceNumber sequence() const override { return 0; }
+  void Prefetch(lsm::TreeId, std::span<const std::string_view>) override {}
   void Refresh() override {}
 };
 

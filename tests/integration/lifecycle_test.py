@@ -254,8 +254,8 @@ def fill_log(directory):
     """Leaves a log of some size, and nothing else, as kill -9 does."""
     big = ["--memtable-size", "1gb", "--write-buffer-budget", "4gb"]
     server = Server(directory, *big)
-    server.cli("--pipe", input="".join(f"SET key{i} {'x' * 400}\r\n" for i in range(250_000)))
-    check(server.cli("dbsize") == "250000", "the filled database")
+    server.cli("--pipe", input="".join(f"SET key{i} {'x' * 400}\r\n" for i in range(150_000)))
+    check(server.cli("dbsize") == "150000", "the filled database")
     server.process.kill()
     server.process.wait()
     return big
@@ -284,7 +284,7 @@ def loading(directory):
           f"the reply while the log is replayed: {replies[-1]}")
     check(b"loading:1" in info and b"loading_total_bytes:" in info, f"INFO: {info}")
     notify.expect("READY=1")
-    check(server.cli("dbsize") == "250000", "the replayed database")
+    check(server.cli("dbsize") == "150000", "the replayed database")
     server.process.kill()
     server.process.wait()
 
@@ -294,7 +294,7 @@ def loading(directory):
     check(server.stop() == 0, "the exit status after SIGTERM while loading")
     check("Ready to accept" not in server.log(), "the replay was given up: " + server.log())
     server = Server(directory, *big)
-    check(server.cli("dbsize") == "250000", "the database after a start that was given up")
+    check(server.cli("dbsize") == "150000", "the database after a start that was given up")
     check(server.stop() == 0, "the exit status")
 
 

@@ -18,7 +18,8 @@ TEST_CASE("background work is told to the loop if it took as long as is watched"
   std::vector<std::pair<lsm::BackgroundWork, int64_t>> told;
   EngineListener listener(
       &host, nullptr, [] {},
-      [&](lsm::BackgroundWork work, int64_t micros) { told.emplace_back(work, micros); });
+      [&](lsm::BackgroundWork work, int64_t micros) { told.emplace_back(work, micros); },
+      [](const lsm::Status&, const lsm::CheckpointInfo&) {});
   listener.OnBackgroundWork(lsm::BackgroundWork::kFlush, 1'000'000'000);
   CHECK_FALSE(host.RunTasks());  // nothing is watched
   listener.set_watched_micros(1000);

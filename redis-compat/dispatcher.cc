@@ -129,6 +129,8 @@ Dispatcher::Done Dispatcher::Execute(Session* session, Arguments args) {
     return Done::kExecuted;
   }
   if (MayWrite(*session, *spec)) {
+    const bool is_exec = session->transaction_ != nullptr;
+    instance_->MakeRoomInGroup(is_exec ? session->transaction_bytes() : 0);
     if (instance_->write_gate_->Ask(session->id()) == WriteGate::Answer::kWait) {
       ++instance_->statistics().write_pauses;
       return Done::kMustWait;

@@ -36,7 +36,9 @@ class Dispatcher {
   // is unfinished, as is the unit; both are to be dropped.
   lsm::Status RunQueued(CommandContext& exec, const Transaction& transaction);
   // Whether a call of the command may write: it is a write command, or EXEC of some.
-  static bool MayWrite(const Session& session, const CommandSpec& spec);
+  static bool MayWrite(const Session& session, const CommandSpec& spec) {
+    return spec.Is(kWrite) || (session.transaction_ != nullptr && WritesByExec(session, spec));
+  }
   // The session is ended if its transaction is too large.
   void CheckTransactionSize(Session* session);
 
@@ -63,6 +65,7 @@ class Dispatcher {
   // Queues or refuses what must not be executed now. REQUIRES: the session has a transaction
   bool IsForTransaction(Session* session, const CommandSpec& spec, Arguments args);
   static bool IsExec(const CommandSpec* spec);
+  static bool WritesByExec(const Session& session, const CommandSpec& spec);
   // A command was refused: what becomes of the transaction, and the error to reply.
   std::string RejectInTransaction(Session* session, const CommandSpec* spec,
                                   std::string_view error);

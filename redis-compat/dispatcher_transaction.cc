@@ -31,9 +31,8 @@ bool Dispatcher::IsExec(const CommandSpec* spec) {
   return spec != nullptr && spec->handler == transaction_commands::Exec;
 }
 
-bool Dispatcher::MayWrite(const Session& session, const CommandSpec& spec) {
-  if (spec.Is(kWrite)) return true;
-  return session.transaction_ != nullptr && IsExec(&spec) && session.transaction_->WillWrite();
+bool Dispatcher::WritesByExec(const Session& session, const CommandSpec& spec) {
+  return IsExec(&spec) && session.transaction_->WillWrite();
 }
 
 bool Dispatcher::IsForTransaction(Session* session, const CommandSpec& spec, Arguments args) {

@@ -220,6 +220,11 @@ lsm::Status Instance::Commit(WriteUnit* unit) {
   return {};
 }
 
+void Instance::CloseLargeGroup() {
+  // A failure has told everybody concerned.
+  static_cast<void>(CloseGroup().ok());
+}
+
 lsm::Status Instance::CloseGroup() {
   group_bytes_ = 0;
   if (writer_ == nullptr || !writer_->HasOpenGroup()) return {};

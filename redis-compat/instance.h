@@ -179,6 +179,12 @@ class Instance {
   // Commits what a unit collected; its `reflects` then covers it. REQUIRES: BeginWrite was called
   // in this tick, unless the unit is empty.
   lsm::Status Commit(WriteUnit* unit);
+  // Closes the group if it is large, or would be with so many bytes more. To be called before the
+  // write gate is asked: closing it may be what stops writes, and a command that is on its way
+  // already would be refused instead of waiting.
+  void MakeRoomInGroup(size_t bytes) {
+    if (group_bytes_ + bytes > kLargeGroup && group_bytes_ > 0) CloseLargeGroup();
+  }
   // Closes the group, so that its replies may leave whatever becomes of later units.
   lsm::Status CloseGroup();
 
@@ -191,6 +197,8 @@ class Instance {
   void UseDatabase(std::unique_ptr<lsm::DB> db);
   lsm::Status Reopen();
   bool Refuses(const Session::Peer& peer, std::string* refusal) const;
+  static constexpr size_t kLargeGroup = size_t{512} << 10;
+  void CloseLargeGroup();
   // The units of the open group are gone: what depends on them is put right.
   void OnGroupLost(const lsm::Status& reason);
   void SampleMemory();

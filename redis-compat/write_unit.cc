@@ -215,7 +215,7 @@ void WriteUnit::DropWrites() {
   writes_.clear();
   index_.clear();
   indexed_ = 0;
-  ordered_.clear();
+  if (ordered_count_ != 0) ordered_.clear();
   ordered_count_ = 0;
   tree_changes_.clear();
   created_trees_.clear();

@@ -131,7 +131,7 @@ bool Life::Open() {
   config_ = std::make_unique<redis::Config>();
   std::string text = always_ ? "appendfsync always\n" : "appendfsync everysec\n";
   text += "memtable-size " + std::to_string(64u << random_.Uniform(3)) + "kb\n";
-  text += "target-file-size 64kb\nwrite-buffer-budget 64mb\n";
+  text += "target-file-size 64kb\nwrite-buffer-budget 1mb\n";
   const lsm::Status loaded = config_->LoadText(text);
   if (!loaded.ok()) {
     Violate("configuration: " + loaded.ToString());

@@ -72,6 +72,8 @@ def has_ended(pid):
 class Server:
     """One that this process started, in the foreground."""
 
+    started = []
+
     def __init__(self, directory, *arguments, environment=None, wait=True):
         self.port = free_port()
         self.log_path = os.path.join(BASE, f"log.{self.port}")
@@ -80,6 +82,7 @@ class Server:
                 [BINARY, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", directory,
                  *arguments], stdout=log, stderr=subprocess.STDOUT,
                 env={**os.environ, **(environment or {})})
+        Server.started.append(self.process)
         if wait:
             wait_for(lambda: self.cli("ping") == "PONG", "the server did not start: " + self.log())
 
@@ -423,6 +426,10 @@ def main():
             part(directory)
             print(f"{part.__name__}: {time.monotonic() - began:.1f} s", flush=True)
     finally:
+        for process in Server.started:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
         shutil.rmtree(BASE)
 
 

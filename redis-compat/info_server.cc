@@ -237,9 +237,9 @@ lsm::Status AddPersistence(CommandContext& context, std::string* out) {
   fields.Add("module_fork_last_cow_size", 0);
   if (context.instance.loading()) AddLoading(context.instance, &fields);
   const lsm::CheckpointProgress progress = context.instance.db().LastCheckpoint();
-  fields.Add("varve_checkpoint_done_bytes", progress.done_bytes);
-  fields.Add("varve_checkpoint_total_bytes", progress.total_bytes);
-  fields.Add("varve_newest_checkpoint", checkpoints.newest());
+  fields.Add("engine_checkpoint_done_bytes", progress.done_bytes);
+  fields.Add("engine_checkpoint_total_bytes", progress.total_bytes);
+  fields.Add("engine_newest_checkpoint", checkpoints.newest());
   return {};
 }
 

@@ -27,10 +27,6 @@ LEFT_OUT = {
     "current_save_keys_processed": "saving links files and counts no keys",
     "current_save_keys_total": "the same",
     "evicted_clients": "there is no limit that evicts clients",
-    # Those of a saved snapshot are told by whoever saves.
-    "rdb_bgsave_in_progress": "", "rdb_changes_since_last_save": "",
-    "rdb_current_bgsave_time_sec": "", "rdb_last_bgsave_status": "", "rdb_last_bgsave_time_sec": "",
-    "rdb_last_save_time": "", "rdb_saves": "",
     # Of the rows that were called only.
     "cmdstat_*": "", "errorstat_*": "", "latency_percentiles_usec_*": "",
 }

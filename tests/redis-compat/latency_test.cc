@@ -60,8 +60,9 @@ TEST_CASE("percentiles of few values are those that redis-server prints") {
                                                             {60131, 60293119},
                                                             {999999, 1002438655},
                                                             {1200122, 1002438655}};
-  for (const auto& [micros, nanos] : known) {
-    CAPTURE(micros);
+  for (const auto& entry : known) {
+    const auto [micros, nanos] = entry;
+    CAPTURE(entry.first);
     LatencyHistogram histogram;
     histogram.Record(micros);
     CHECK(histogram.Percentile(50) == nanos);

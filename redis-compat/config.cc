@@ -272,7 +272,7 @@ std::vector<std::pair<std::string, std::string>> Config::Get(
 }
 
 bool Config::Rep::MayChange(const Directive& directive, bool client_is_local) const {
-  if (!(directive.flags & Directive::kProtected)) return true;
+  if (!(directive.flags & Directive::kGuarded)) return true;
   switch (settings.enable_protected_configs) {
     case ProtectedAccess::kNo:
       return false;

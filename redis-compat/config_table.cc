@@ -14,7 +14,7 @@ namespace redis {
 namespace {
 
 constexpr uint32_t kImmutable = Directive::kImmutable;
-constexpr uint32_t kProtected = Directive::kProtected;
+constexpr uint32_t kGuarded = Directive::kGuarded;
 constexpr uint32_t kHidden = Directive::kHidden;
 constexpr uint32_t kList = Directive::kList;
 constexpr uint32_t kBareName = Directive::kBareName;
@@ -173,7 +173,7 @@ constexpr Directive kDirectives[] = {
     Text("tls-ciphersuites", 0, ""),
 
     // general
-    Custom("dir", kImmutable | kProtected, ".", ParseDirectory).To(String<&Settings::dir>),
+    Custom("dir", kImmutable | kGuarded, ".", ParseDirectory).To(String<&Settings::dir>),
     Bool("daemonize", kImmutable, "no").To(Number<&Settings::daemonize>),
     Text("pidfile", kImmutable, "").To(String<&Settings::pidfile>),
     Choice("supervised", kImmutable, "no", "upstart, systemd, auto, no")
@@ -235,7 +235,7 @@ constexpr Directive kDirectives[] = {
     Bool("aof-timestamp-enabled", 0, "no"),
     Bool("aof-disable-auto-gc", kHidden, "no"),
     Custom("save", kList, "", ParseSave).To(Save),
-    Text("dbfilename", kProtected | kBareName, "dump.rdb"),
+    Text("dbfilename", kGuarded | kBareName, "dump.rdb"),
     Bool("rdbcompression", 0, "yes"),
     Bool("rdbchecksum", kImmutable, "yes"),
     Bool("rdb-del-sync-files", 0, "no"),

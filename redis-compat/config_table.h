@@ -29,7 +29,7 @@ struct Directive {
   enum class Kind { kBool, kInteger, kMemory, kMemoryOrPercent, kOctal, kChoice, kText, kCustom };
   enum Flag : uint32_t {
     kImmutable = 1,    // CONFIG SET refuses it
-    kProtected = 2,    // CONFIG SET needs enable-protected-configs
+    kGuarded = 2,      // CONFIG SET needs enable-protected-configs
     kHidden = 4,       // CONFIG GET shows it by its exact name only
     kList = 8,         // takes any number of words
     kBareName = 16,    // the text must not contain a slash

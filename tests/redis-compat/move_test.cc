@@ -54,7 +54,9 @@ void CheckBooks(TestServer& server, int database) {
   CAPTURE(database);
   const Contents contents = Read(server, database);
   int64_t expiring = 0;
-  for (const auto& [key, expiry_ms] : contents.keys) {
+  for (const auto& record : contents.keys) {
+    const std::string& key = record.first;
+    const int64_t expiry_ms = record.second;
     if (expiry_ms == 0) continue;
     ++expiring;
     CAPTURE(key);

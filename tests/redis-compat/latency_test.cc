@@ -73,14 +73,16 @@ TEST_CASE("percentiles of few values are those that redis-server prints") {
 TEST_CASE("cumulative steps have redis-server's names and leave out what adds nothing") {
   LatencyHistogram histogram;
   CHECK(histogram.Cumulative().empty());
-  for (const uint64_t micros : {1100, 5100, 30118, 60131, 120095, 500120, 1200122}) {
-    histogram.Record(micros);
+  for (const int micros : {1100, 5100, 30118, 60131, 120095, 500120, 1200122}) {
+    histogram.Record(static_cast<uint64_t>(micros));
   }
   CHECK(histogram.Cumulative() ==
         std::vector<Step>{
             {2113, 1}, {8454, 2}, {33816, 3}, {67633, 4}, {135266, 5}, {541065, 6}, {1073741, 7}});
   LatencyHistogram small;
-  for (const uint64_t micros : {0, 0, 1, 2, 3, 3, 17, 18}) small.Record(micros);
+  for (const int micros : {0, 0, 1, 2, 3, 3, 17, 18}) {
+    small.Record(static_cast<uint64_t>(micros));
+  }
   CHECK(small.Cumulative() == std::vector<Step>{{1, 3}, {2, 4}, {4, 6}, {33, 8}});
 }
 

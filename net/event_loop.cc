@@ -164,6 +164,7 @@ void EventLoop::Tick() {
   if (!queue_.empty()) {
     batch_.swap(queue_);
     instance_->BeginTick();
+    if (batch_.size() > 1) Prefetch();
     for (const redis::ClientId id : batch_) {
       Connection* connection = Find(id);
       connection->set_queued(false);
@@ -177,6 +178,12 @@ void EventLoop::Tick() {
   }
   if (stopping_ && !draining_) BeginDrain();
   if (draining_ && Drained()) uv_stop(&loop_);
+}
+
+void EventLoop::Prefetch() {
+  sessions_.clear();
+  for (const redis::ClientId id : batch_) sessions_.push_back(Find(id)->session());
+  instance_->Prefetch(sessions_);
 }
 
 void EventLoop::RunSession(Connection* connection) {

@@ -81,6 +81,8 @@ class EventLoop : public ConnectionOwner {
   const redis::Settings& settings() const { return config_->settings(); }
 
   void Tick();
+  // Of the sessions in batch_.
+  void Prefetch();
   void RunSession(Connection* connection);
   void Flush(const std::vector<redis::ClientId>& batch);
   void Reap(const std::vector<redis::ClientId>& batch);
@@ -104,7 +106,8 @@ class EventLoop : public ConnectionOwner {
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
   std::unordered_map<redis::ClientId, std::unique_ptr<Connection>> connections_;
   std::vector<redis::ClientId> queue_;
-  std::vector<redis::ClientId> batch_;  // of the running tick; kept for its capacity
+  std::vector<redis::ClientId> batch_;     // of the running tick; kept for its capacity
+  std::vector<redis::Session*> sessions_;  // the same, for Prefetch
   const std::unique_ptr<char[]> read_buffer_;
   std::multimap<uint64_t, redis::ClientId> alarms_;  // by the loop's milliseconds
   bool stopping_ = false;

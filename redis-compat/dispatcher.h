@@ -31,6 +31,8 @@ class Dispatcher {
       : instance_(instance), ahead_(instance), unit_(instance) {}
 
   Instance::RunResult Run(Session* session);
+  // See Instance::Prefetch.
+  void Prefetch(std::span<Session* const> sessions) { ahead_.Prefetch(sessions); }
 
   // For EXEC: runs what was queued and replies with the array of replies. After an error the reply
   // is unfinished, as is the unit; both are to be dropped.

@@ -136,6 +136,12 @@ void Instance::BeginTick() {
   in_tick_ = true;
   now_ms_ = time_->NowMs();
   tick_started_us_ = observer_->WatchesEvents() ? clock_->MonotonicMicros() : 0;
+  write_gate_->BeginTick();
+}
+
+void Instance::Prefetch(std::span<Session* const> sessions) {
+  assert(in_tick_);
+  if (!closed_) dispatcher_->Prefetch(sessions);
 }
 
 Instance::RunResult Instance::Run(Session* session) {

@@ -22,6 +22,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -89,6 +90,8 @@ class Instance {
   Session* Find(ClientId client);  // null if gone
 
   void BeginTick();
+  // A hint that these sessions will run in this tick.
+  void Prefetch(std::span<Session* const> sessions);
   enum class RunResult {
     kIdle,    // all whole commands were executed
     kPaused,  // input may be left: the output is full, writes are stopped, or a command waits. The

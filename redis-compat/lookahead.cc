@@ -66,7 +66,7 @@ void Lookahead::Fill(Session* session) {
     input.remove_prefix(pieces_.back().consumed);
   } while (!one && pieces_.size() < kMaxPieces && arguments_.size() < kMaxArguments &&
            size - input.size() < kMaxBytes && !pieces_.back().is_inline);
-  if (pieces_.size() > 1 || arguments_.size() > 3) Prefetch(*session);
+  if (pieces_.size() > 1 || arguments_.size() > 3) PrefetchPieces(*session);
 }
 
 void Lookahead::Add(const resp::RequestParser& parser, Outcome outcome, std::string_view input) {
@@ -82,22 +82,22 @@ void Lookahead::Add(const resp::RequestParser& parser, Outcome outcome, std::str
   pieces_.push_back(piece);
 }
 
+void Lookahead::AddKey(std::string_view key) {
+  if (key.size() > kMaxKeySize || key_ends_.size() == kMaxKeys) return;
+  key_bytes_.push_back(kUserKeyPrefix);
+  key_bytes_.append(key);
+  key_ends_.push_back(key_bytes_.size());
+}
+
 void Lookahead::AddKeys(const CommandSpec& spec, std::span<const std::string_view> args) {
   const int count = static_cast<int>(args.size());
   const int last = spec.keys.last >= 0 ? spec.keys.last : count + spec.keys.last;
   for (int i = spec.keys.first; i <= last && i < count; i += spec.keys.step) {
-    const std::string_view key = args[static_cast<size_t>(i)];
-    if (key.size() > kMaxKeySize) continue;
-    if (key_ends_.size() == kMaxKeys) return;
-    key_bytes_.push_back(kUserKeyPrefix);
-    key_bytes_.append(key);
-    key_ends_.push_back(key_bytes_.size());
+    AddKey(args[static_cast<size_t>(i)]);
   }
 }
 
-void Lookahead::Prefetch(const Session& session) {
-  key_bytes_.clear();
-  key_ends_.clear();
+void Lookahead::PrefetchPieces(const Session& session) {
   bool writes = false;
   for (const Piece& piece : pieces_) {
     if (piece.argument_count < 2) continue;
@@ -107,19 +107,45 @@ void Lookahead::Prefetch(const Session& session) {
     writes = writes || spec->Is(kWrite);
     AddKeys(*spec, args);
   }
-  if (key_ends_.size() < 2) return;
-  // The view that the commands themselves will use.
-  if (writes) {
-    if (!instance_->MayWrite()) return;
-    instance_->BeginWrite();
+  PrefetchKeys(session.state().database, writes);
+}
+
+void Lookahead::Prefetch(std::span<Session* const> sessions) {
+  // One database at a time: nearly always all are in the same.
+  int database = -1;
+  bool writes = false;
+  for (const Session* session : sessions) {
+    std::string_view name;
+    std::string_view key;
+    const std::string_view input = std::string_view(session->input_).substr(session->input_read_);
+    if (!resp::PeekRequest(input, &name, &key)) continue;
+    const CommandSpec* const spec = FindCommand(name);
+    if (spec == nullptr || spec->keys.first != 1) continue;
+    if (database >= 0 && database != session->state().database) {
+      PrefetchKeys(database, writes);
+      writes = false;
+    }
+    database = session->state().database;
+    writes = writes || spec->Is(kWrite);
+    AddKey(key);
   }
-  keys_.clear();
-  size_t begin = 0;
-  for (const size_t end : key_ends_) {
-    keys_.push_back(std::string_view(key_bytes_).substr(begin, end - begin));
-    begin = end;
+  if (database >= 0) PrefetchKeys(database, writes);
+}
+
+void Lookahead::PrefetchKeys(int database, bool writes) {
+  // The view is the one that the commands themselves will use.
+  if (key_ends_.size() > 1 && (!writes || instance_->MayWrite())) {
+    if (writes) instance_->BeginWrite();
+    keys_.clear();
+    size_t begin = 0;
+    for (const size_t end : key_ends_) {
+      keys_.push_back(std::string_view(key_bytes_).substr(begin, end - begin));
+      begin = end;
+    }
+    instance_->view()->Prefetch(instance_->databases().Find(database).tree, keys_);
   }
-  instance_->view()->Prefetch(instance_->databases().Find(session.state().database).tree, keys_);
+  key_bytes_.clear();
+  key_ends_.clear();
 }
 
 }  // namespace redis

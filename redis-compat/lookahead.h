@@ -35,6 +35,9 @@ class Lookahead {
   Lookahead(const Lookahead&) = delete;
   Lookahead& operator=(const Lookahead&) = delete;
 
+  // Before sessions run in a tick: fetches what the first command of each will read.
+  void Prefetch(std::span<Session* const> sessions);
+
   // What the parser says about the next piece of the session's input. Nothing but the front is
   // taken ahead while the session is not authenticated: limits may change with each command.
   Outcome Front(Session* session);
@@ -58,8 +61,11 @@ class Lookahead {
   void Fill(Session* session);
   // Adds what the parser found.
   void Add(const resp::RequestParser& parser, Outcome outcome, std::string_view input);
-  void Prefetch(const Session& session);
+  void PrefetchPieces(const Session& session);
   void AddKeys(const CommandSpec& spec, std::span<const std::string_view> args);
+  void AddKey(std::string_view key);
+  // What was added, in the database's tree.
+  void PrefetchKeys(int database, bool writes);
   std::span<const std::string_view> ArgumentsOf(const Piece& piece) const;
 
   Instance* const instance_;

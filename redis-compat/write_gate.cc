@@ -28,12 +28,12 @@ bool WriteGate::SyncIsLate() const {
 }
 
 bool WriteGate::IsOpen() const {
-  return db_->CurrentStall().state != lsm::WriteStall::State::kStop && !SyncIsLate();
+  return db_->CurrentStall().state != lsm::WriteStall::State::kStop && !sync_is_late_;
 }
 
 bool WriteGate::MustWait(const lsm::WriteStall& stall) const {
   if (stall.state == lsm::WriteStall::State::kStop) return PassesByItself(stall.reason);
-  return SyncIsLate();
+  return sync_is_late_;
 }
 
 WriteGate::Answer WriteGate::Ask(ClientId client) {
@@ -57,6 +57,7 @@ WriteGate::Answer WriteGate::Ask(ClientId client) {
 }
 
 void WriteGate::WakeIfDecided() {
+  sync_is_late_ = SyncIsLate();
   if (!waiting_.empty() && !MustWait(db_->CurrentStall())) WakeAll();
 }
 

@@ -31,6 +31,9 @@ class WriteGate {
   WriteGate(lsm::DB* db, lsm::Clock* clock, Host* host, const Settings* settings)
       : db_(db), clock_(clock), host_(host), settings_(settings) {}
 
+  // Whether the sync is late is looked at once a tick.
+  void BeginTick() { sync_is_late_ = SyncIsLate(); }
+
   enum class Answer { kGo, kWait };
   // After kGo the caller writes. After kWait the client is woken when it should ask again.
   Answer Ask(ClientId client);
@@ -51,6 +54,7 @@ class WriteGate {
   lsm::Clock* const clock_;
   Host* const host_;
   const Settings* const settings_;
+  bool sync_is_late_ = false;
   int64_t next_write_us_ = 0;  // monotonic; while writes are slowed
   std::unordered_set<ClientId> is_waiting_;
   std::vector<ClientId> waiting_;  // in the order they came

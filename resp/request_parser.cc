@@ -150,4 +150,36 @@ RequestParser::Outcome RequestParser::Finish(Outcome outcome, size_t consumed) {
   return outcome;
 }
 
+namespace {
+
+// Takes "TYPE DIGITS \r\n" from the front of `rest`.
+bool TakeHeader(std::string_view* rest, char type, size_t* number) {
+  constexpr size_t kMaxDigits = 6;
+  if (rest->empty() || rest->front() != type) return false;
+  size_t i = 1;
+  for (*number = 0; i < rest->size() && i <= kMaxDigits && (*rest)[i] >= '0' && (*rest)[i] <= '9';
+       ++i) {
+    *number = *number * 10 + static_cast<size_t>((*rest)[i] - '0');
+  }
+  if (i == 1 || i + 2 > rest->size() || (*rest)[i] != '\r') return false;
+  rest->remove_prefix(i + 2);
+  return true;
+}
+
+bool TakeArgument(std::string_view* rest, std::string_view* argument) {
+  size_t size = 0;
+  if (!TakeHeader(rest, '$', &size) || size + 2 > rest->size()) return false;
+  *argument = rest->substr(0, size);
+  rest->remove_prefix(size + 2);
+  return true;
+}
+
+}  // namespace
+
+bool PeekRequest(std::string_view input, std::string_view* name, std::string_view* argument) {
+  size_t count = 0;
+  return TakeHeader(&input, '*', &count) && count > 1 && TakeArgument(&input, name) &&
+         TakeArgument(&input, argument);
+}
+
 }  // namespace resp

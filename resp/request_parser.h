@@ -90,6 +90,10 @@ class RequestParser {
   std::string error_;
 };
 
+// For a hint of what comes: the name and the first argument of the multibulk request that `input`
+// begins with. False if they are not there as a well-behaved client writes them. Judges nothing.
+bool PeekRequest(std::string_view input, std::string_view* name, std::string_view* argument);
+
 // Splits a line as redis-cli and inline commands do: blanks, "double quotes" with \n \r \t \b \a
 // \xHH escapes, 'single quotes' with \'. False if quotes are unbalanced, or if something follows a
 // closing quote directly. A NUL is a byte like any other.

@@ -323,6 +323,7 @@ class DBImpl final : public DB {
 
   std::atomic<SequenceNumber> visible_{0};
   std::atomic<uint64_t> next_file_number_{1};
+  std::atomic<bool> stalled_{false};  // stall_ is not kNone: asked about with every write
   std::atomic<bool> stopped_{false};
   std::atomic<bool> closing_{false};
   std::atomic<bool> rescue_wanted_{false};   // a sync of the log failed

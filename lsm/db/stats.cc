@@ -52,12 +52,14 @@ bool DBImpl::UpdateStall() {
     if (stall_.state == WriteStall::State::kSlowdown) ++stats_.stall_slowdowns;
   }
   stopped_.store(stall_.state == WriteStall::State::kStop, std::memory_order_release);
+  stalled_.store(stall_.state != WriteStall::State::kNone, std::memory_order_release);
   if (!IsRelief(before, stall_)) return false;
   changed_.SignalAll();
   return true;
 }
 
 WriteStall DBImpl::CurrentStall() const {
+  if (!stalled_.load(std::memory_order_acquire)) return {};
   MutexLock lock(&mutex_);
   return stall_;
 }

@@ -244,3 +244,22 @@ TEST_CASE("random commands in random pieces come out as they went in") {
 }
 
 }  // namespace resp
+
+TEST_CASE("a hint of a request is its name and first argument, or nothing") {
+  std::string_view name;
+  std::string_view argument;
+  CHECK(resp::PeekRequest("*2\r\n$3\r\nGET\r\n$1\r\na\r\n", &name, &argument));
+  CHECK(name == "GET");
+  CHECK(argument == "a");
+  CHECK(resp::PeekRequest("*3\r\n$3\r\nSET\r\n$0\r\n\r\n$1\r\n", &name, &argument));
+  CHECK(argument.empty());
+  const std::string whole = "*2\r\n$4\r\nINCR\r\n$3\r\nkey\r\n";
+  for (size_t size = 0; size < whole.size(); ++size) {
+    CHECK_FALSE(resp::PeekRequest(std::string_view(whole).substr(0, size), &name, &argument));
+  }
+  for (const char* other : {"GET a\r\n", "*1\r\n$4\r\nPING\r\n", "*-1\r\n", "*2\r\n$-1\r\n\r\n",
+                            "*2\r\n$9999999999999999999999\r\n", "*2\r\n$3\r\nGET\r\n$100\r\na\r\n",
+                            "*\r\n$", "*2\n$3\r\n", "**2\r\n"}) {
+    CHECK_FALSE(resp::PeekRequest(other, &name, &argument));
+  }
+}

@@ -154,8 +154,8 @@ void Run(const std::string& binary, long keys, long limit, const std::string& to
   if (!server.WaitUntilReady(20000)) Fail("the server did not start");
   Write(server, keys);
   Context context = server.Connect();
-  const long flushes = InfoNumber(context.get(), "flushes");
-  const long rotations = InfoNumber(context.get(), "rotations");
+  const long flushes = InfoNumber(context.get(), "engine_flushes");
+  const long rotations = InfoNumber(context.get(), "engine_rotations");
   if (keys >= 1000000 && (flushes < 10 || rotations < 10)) Fail("nothing was flushed meanwhile");
   const long resident_after_load = server.ResidentBytes();
   DemandSize(context.get(), keys);

@@ -137,10 +137,7 @@ void Connection::Receive(const char* bytes, size_t count) {
   }
   input.append(bytes, count);
   last_progress_ms_ = uv_now(stream_->stream.loop);
-  if (session_->input_bytes() > owner_->query_buffer_limit()) {
-    owner_->Complain(*this, "Closing client that reached max query buffer length");
-    return Fail();
-  }
+  owner_->Received(this);
   if (!paused_) owner_->Ready(this);
 }
 
@@ -198,8 +195,7 @@ void Connection::OnWritten(int status) {
 }
 
 void Connection::Fail() {
-  killed_ = true;
-  StopReading();
+  Kill();
   owner_->Ready(this);
 }
 

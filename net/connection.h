@@ -37,8 +37,8 @@ class ConnectionOwner {
   virtual void Ready(Connection* connection) = 0;
   // A buffer to read into. It is free again when the read callback returns.
   virtual uv_buf_t ReadBuffer() = 0;
-  virtual size_t query_buffer_limit() const = 0;
-  virtual void Complain(const Connection& connection, const char* what) = 0;
+  // The session has more input. May kill the connection.
+  virtual void Received(Connection* connection) = 0;
 };
 
 // A socket of either family, so that one type owns both.
@@ -79,7 +79,10 @@ class Connection {
 
   // No more commands; the connection goes when its output is written.
   void CloseWhenWritten();
-  void Kill() { killed_ = true; }
+  void Kill() {
+    killed_ = true;
+    StopReading();
+  }
   bool closing() const { return closing_; }
   bool killed() const { return killed_; }
   // The peer sends no more. What it has sent is still executed and answered.

@@ -2,7 +2,6 @@
 
 #include "net/event_loop.h"
 
-#include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -13,14 +12,13 @@
 #include <utility>
 
 #include "redis-compat/blocked_clients.h"
+#include "redis-compat/client_limits.h"
 
 namespace net {
 
 namespace {
 
 constexpr size_t kReadSize = size_t{64} * 1024;
-// An output that has grown beyond this belongs to a client that is not going to read it.
-constexpr size_t kMaxOutput = size_t{1} << 30;
 // A session keeps this much room for input when there is none.
 constexpr size_t kKeptInput = size_t{128} * 1024;
 // How long a client that was told to go may take no bytes.
@@ -151,11 +149,8 @@ uv_buf_t EventLoop::ReadBuffer() {
   return {read_buffer_.get(), kReadSize};
 }
 
-size_t EventLoop::query_buffer_limit() const { return settings().client_query_buffer_limit; }
-
-void EventLoop::Complain(const Connection& connection, const char* what) {
-  logger_->Log(lsm::LogLevel::kWarning, fmt::format("{}: id={} addr={}", what, connection.id(),
-                                                    connection.session().peer().address));
+void EventLoop::Received(Connection* connection) {
+  instance_->client_limits().Update(connection->session());
 }
 
 // --- The tick ---
@@ -219,10 +214,7 @@ void EventLoop::Flush(const std::vector<redis::ClientId>& batch) {
       ++instance_->statistics().socket_writes;
     }
     connection->Flush();
-    if (connection->session()->output_bytes() > kMaxOutput) {
-      Complain(*connection, "Closing client that does not read its output");
-      connection->Kill();
-    }
+    instance_->client_limits().OnWritten(connection->session());
   }
 }
 

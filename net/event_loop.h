@@ -70,8 +70,7 @@ class EventLoop : public ConnectionOwner {
   // ConnectionOwner
   void Ready(Connection* connection) override;
   uv_buf_t ReadBuffer() override;
-  size_t query_buffer_limit() const override;
-  void Complain(const Connection& connection, const char* what) override;
+  void Received(Connection* connection) override;
 
   lsm::Result<std::vector<ListenSocket>> OpenMissing() const;
   bool IsListening(const std::string& name) const;

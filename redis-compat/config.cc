@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <set>
 
 #include "redis-compat/command_line.h"
 #include "redis-compat/config_parse.h"
@@ -246,10 +247,9 @@ std::vector<std::pair<std::string, std::string>> Config::Get(std::string_view pa
 std::vector<std::pair<std::string, std::string>> Config::Get(
     const std::vector<std::string_view>& patterns) const {
   std::vector<std::pair<std::string, std::string>> found;
+  std::set<std::string> known;
   const auto add = [&](std::string name, const Directive& directive) {
-    for (const auto& [known, value] : found) {
-      if (Lower(known) == Lower(name)) return;
-    }
+    if (!known.insert(Lower(name)).second) return;
     found.emplace_back(std::move(name), rep_->ValueOf(directive).text);
   };
   for (const std::string_view pattern : patterns) {

@@ -8,6 +8,7 @@
 
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -22,6 +23,13 @@
 namespace redis {
 
 enum class AppendFsync { kAlways, kEverysec, kNo };
+// Of client-output-buffer-limit, for one class of clients; 0: none.
+struct OutputLimit {
+  uint64_t hard = 0;
+  uint64_t soft = 0;
+  int64_t soft_seconds = 0;
+  bool operator==(const OutputLimit&) const = default;
+};
 enum class ProtectedAccess { kNo, kYes, kLocal };  // enable-debug-command and its like
 
 // What maxmemory-policy asks to be known about accesses to keys.
@@ -51,6 +59,10 @@ struct Settings {
   int64_t maxclients = 10000;
   uint64_t proto_max_bulk_len = uint64_t{512} << 20;
   uint64_t client_query_buffer_limit = uint64_t{1} << 30;
+  int64_t maxmemory_clients = -25;  // negative: a percentage of the memory there is; 0: no limit
+  // Normal clients, replicas, subscribers.
+  std::array<OutputLimit, 3> output_limits = {
+      {{}, {256 << 20, 64 << 20, 60}, {32 << 20, 8 << 20, 60}}};
   // general
   std::string dir = ".";
   std::string loglevel = "notice";

@@ -111,6 +111,16 @@ void Policy(Settings* settings, const ConfigValue& value) {
                               : value.text.ends_with("-lru") ? AccessTracking::kRecency
                                                              : AccessTracking::kNone;
 }
+void OutputLimits(Settings* settings, const ConfigValue& value) {
+  const std::vector<std::string> words = SplitWords(value.text);
+  for (size_t i = 0; i < settings->output_limits.size() && 4 * i + 3 < words.size(); ++i) {
+    OutputLimit& limit = settings->output_limits.at(i);
+    limit = {};
+    ParseMemory(words[4 * i + 1], &limit.hard);
+    ParseMemory(words[4 * i + 2], &limit.soft);
+    resp::ParseInteger(words[4 * i + 3], &limit.soft_seconds);
+  }
+}
 static_assert(static_cast<int>(ProtectedAccess::kNo) == 0);
 static_assert(static_cast<int>(ProtectedAccess::kYes) == 1);
 static_assert(static_cast<int>(ProtectedAccess::kLocal) == 2);
@@ -146,7 +156,8 @@ constexpr Directive kDirectives[] = {
         .To(Number<&Settings::client_query_buffer_limit>),
     Custom("client-output-buffer-limit", kList,
            "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
-           ParseOutputBufferLimit),
+           ParseOutputBufferLimit)
+        .To(OutputLimits),
     Int("io-threads", kImmutable, "1", 1, 128),
     Bool("io-threads-do-reads", kImmutable, "no"),
 
@@ -301,8 +312,9 @@ constexpr Directive kDirectives[] = {
     Int("maxmemory-eviction-tenacity", 0, "10", 0, 100),
     {.name = "maxmemory-clients",
      .kind = Directive::Kind::kMemoryOrPercent,
-     .initial = "0",
-     .max = kSizeMax},
+     .initial = "25%",
+     .max = kLongMax,
+     .apply = Number<&Settings::maxmemory_clients>},
     Int("lfu-log-factor", 0, "10", 0, kIntMax).To(Number<&Settings::lfu_log_factor>),
     Int("lfu-decay-time", 0, "1", 0, kIntMax).To(Number<&Settings::lfu_decay_minutes>),
     Bool("lazyfree-lazy-eviction", 0, "no"),

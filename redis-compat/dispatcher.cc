@@ -6,6 +6,7 @@
 
 #include "redis-compat/access_tracker.h"
 #include "redis-compat/blocked_clients.h"
+#include "redis-compat/client_limits.h"
 #include "redis-compat/command_table.h"
 #include "redis-compat/engine_errors.h"
 #include "redis-compat/errors.h"
@@ -24,8 +25,6 @@ namespace {
 
 // A session's turn ends after this long, so that a pipeline does not keep others waiting.
 constexpr int64_t kTurnUs = 1000;
-// Output that a client does not read stops its commands.
-constexpr size_t kMaxUnsentOutput = size_t{8} << 20;
 // A client that has not authenticated may not make the server keep more than this for it.
 constexpr size_t kMaxUnsentBeforeAuthentication = size_t{16} << 10;
 constexpr size_t kMaxQuoted = 128;
@@ -72,13 +71,14 @@ Instance::RunResult Dispatcher::Run(Session* session) {
   ApplyParserLimits(session);
   last_us_ = instance_->clock().MonotonicMicros();
   const int64_t turn_ends_us = last_us_ + kTurnUs;
+  const size_t pause_at = instance_->client_limits().PauseAt(*session);
   RunResult result = RunResult::kIdle;
   while (true) {
     if (state.close_after_reply) {
       result = RunResult::kClose;
       break;
     }
-    if (session->output_bytes() > kMaxUnsentOutput) {
+    if (session->output_bytes() > pause_at) {
       result = RunResult::kPaused;
       break;
     }
@@ -92,11 +92,7 @@ Instance::RunResult Dispatcher::Run(Session* session) {
       break;
     }
     const Outcome outcome = ahead_.Front(session);
-    if (outcome == Outcome::kNeedMore) {
-      const size_t kept = session->input_bytes() + session->transaction_bytes();
-      if (kept > instance_->settings().client_query_buffer_limit) result = RunResult::kClose;
-      break;
-    }
+    if (outcome == Outcome::kNeedMore) break;
     if (outcome == Outcome::kError) {
       Reject(session, nullptr, "ERR " + session->parser_.error());
       state.close_after_reply = true;
@@ -143,10 +139,9 @@ Dispatcher::Done Dispatcher::Execute(Session* session, Arguments args) {
 const CommandSpec* Dispatcher::Find(Session* session, Arguments args) {
   const CommandSpec* spec = FindCommand(args[0]);
   if (spec == nullptr && IsRequestOfHttp(args[0])) {
-    instance_->host().Log(lsm::LogLevel::kWarning,
-                          "A web page may be attacking the server: a client at " +
-                              session->peer().address + " sent '" + ToUpper(UpToNul(args[0])) +
-                              "', connection closed");
+    instance_->client_limits().Warn("A web page may be attacking the server: a client at " +
+                                    session->peer().address + " sent '" +
+                                    ToUpper(UpToNul(args[0])) + "', connection closed");
     session->state().close_after_reply = true;
     return nullptr;
   }
@@ -202,7 +197,8 @@ Dispatcher::Done Dispatcher::Call(Session* session, const CommandSpec& spec, Arg
   const int database = state.database;
 
   uint64_t begin = session->output_end();
-  resp::ReplyWriter reply(&session->output_, state.protocol);
+  resp::ReplyWriter reply(&session->output_, state.protocol,
+                          session->output_.size() + instance_->client_limits().MaxOutput(*session));
   unit_.Clear();
   Keyspace keys(instance_, &unit_, state.database, instance_->now_ms());
   CommandContext context{*instance_, *session, spec, args, reply, unit_, keys, instance_->now_ms()};
@@ -226,6 +222,12 @@ Dispatcher::Done Dispatcher::Call(Session* session, const CommandSpec& spec, Arg
     reply.Error(IsExec(&spec) ? TransactionDiscarded(error) : error);
   }
   if (!unit_.empty()) session->last_write_ = unit_.reflects();
+  if (reply.overflowed()) {
+    session->output_.resize(session->output_.size() -
+                            static_cast<size_t>(session->output_end() - begin));
+    session->reply_too_large_ = true;
+    state.close_after_reply = true;
+  }
   FinishReply(session, &spec, begin);
   CountCall(session, spec, args);
   if (instance_->monitors_->any() && !is_resumed) {

@@ -41,8 +41,6 @@ class Dispatcher {
   static bool MayWrite(const Session& session, const CommandSpec& spec) {
     return spec.Is(kWrite) || (session.transaction_ != nullptr && WritesByExec(session, spec));
   }
-  // The session is ended if its transaction is too large.
-  void CheckTransactionSize(Session* session);
 
  private:
   using Arguments = std::span<const std::string_view>;

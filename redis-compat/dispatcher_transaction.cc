@@ -50,17 +50,7 @@ bool Dispatcher::IsForTransaction(Session* session, const CommandSpec& spec, Arg
   resp::ReplyWriter(&session->output_, session->state().protocol).Simple("QUEUED");
   last_us_ = instance_->clock().MonotonicMicros();
   FinishReply(session, nullptr, begin);
-  CheckTransactionSize(session);
   return true;
-}
-
-void Dispatcher::CheckTransactionSize(Session* session) {
-  const uint64_t limit = instance_->settings().client_query_buffer_limit;
-  if (session->transaction_bytes() <= limit) return;
-  instance_->host().Log(
-      lsm::LogLevel::kWarning,
-      "Closing client that reached max query buffer length: " + session->peer().address);
-  instance_->CloseSession(session);
 }
 
 std::string Dispatcher::RejectInTransaction(Session* session, const CommandSpec* spec,

@@ -19,6 +19,8 @@ inline constexpr std::string_view kNoSuchKey = "ERR no such key";
 inline constexpr std::string_view kNoSuchDatabase = "ERR DB index is out of range";
 inline constexpr std::string_view kNoAuth = "NOAUTH Authentication required.";
 inline constexpr std::string_view kNotPositive = "ERR value is out of range, must be positive";
+inline constexpr std::string_view kPatternTooLong =
+    "ERR pattern is too long, the maximum is 16384 bytes";
 inline constexpr std::string_view kInvalidCursor = "ERR invalid cursor";
 
 }  // namespace redis::errors

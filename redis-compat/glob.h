@@ -13,6 +13,9 @@
 
 namespace redis {
 
+// Commands refuse longer patterns, so that a client cannot ask for the product of two large sizes.
+inline constexpr size_t kMaxPatternSize = size_t{16} << 10;
+
 enum class GlobCase { kExact, kIgnore };
 
 bool GlobMatch(std::string_view pattern, std::string_view text,

@@ -13,6 +13,7 @@
 
 #include "redis-compat/blocked_clients.h"
 #include "redis-compat/checkpoints.h"
+#include "redis-compat/client_limits.h"
 #include "redis-compat/config_parse.h"
 #include "redis-compat/info_fields.h"
 #include "redis-compat/instance.h"
@@ -168,15 +169,11 @@ lsm::Status AddMemory(CommandContext& context, std::string* out) {
   fields.AddSize("maxmemory", maxmemory);
   fields.Add("maxmemory_policy", instance.config().Value("maxmemory-policy"));
   AddAllocator(memory, used, resident, &fields);
-  uint64_t clients = 0;
-  for (const auto& [id, session] : instance.sessions()) {
-    clients += sizeof(Session) + session->input_capacity() + session->output_capacity();
-  }
   fields.Add("mem_not_counted_for_evict", 0);
   fields.Add("mem_replication_backlog", 0);
   fields.Add("mem_total_replication_buffers", 0);
   fields.Add("mem_clients_slaves", 0);
-  fields.Add("mem_clients_normal", clients);
+  fields.Add("mem_clients_normal", instance.client_limits().memory());
   fields.Add("mem_cluster_links", 0);
   fields.Add("mem_aof_buffer", instance.open_group_bytes());
   if (!memory.allocator.empty()) fields.Add("mem_allocator", memory.allocator);

@@ -181,11 +181,14 @@ lsm::Status AddStats(CommandContext& context, std::string* out) {
   fields.Add("expired_time_cap_reached_count", stats.expire_cycles_cut_short);
   fields.Add("expire_cycle_cpu_milliseconds", stats.expire_cycle_us / 1000);
   fields.Add("evicted_keys", 0);  // keys are never evicted
+  fields.Add("evicted_clients", stats.evicted_clients);
   fields.Add("keyspace_hits", stats.keyspace_hits);
   fields.Add("keyspace_misses", stats.keyspace_misses);
   fields.Add("unexpected_error_replies", stats.unexpected_errors);
   fields.Add("total_error_replies", stats.error_replies);
   AddWork(stats, &fields);
+  fields.Add("client_query_buffer_limit_disconnections", stats.query_buffer_disconnections);
+  fields.Add("client_output_buffer_limit_disconnections", stats.output_buffer_disconnections);
   fields.Add("acl_access_denied_auth", CountErrors(stats, "WRONGPASS"));
   AddNeverHappened(&fields);
   // As KeyDB names reads that its storage answered from memory or did not.

@@ -7,6 +7,7 @@
 
 #include "redis-compat/blocked_clients.h"
 #include "redis-compat/checkpoints.h"
+#include "redis-compat/client_limits.h"
 #include "redis-compat/command_table.h"
 #include "redis-compat/databases.h"
 #include "redis-compat/dispatcher.h"
@@ -36,8 +37,6 @@ static_assert(kMaxStringSize < lsm::kMaxKeySize && kMaxStringSize < lsm::kMaxVal
 constexpr int64_t kPersistTimeIntervalMs = 1000;
 // Asking the allocator is not free.
 constexpr int64_t kMemorySampleMs = 1000;
-// How long a client may take to say its password.
-constexpr int64_t kAuthenticationMs = 30'000;
 
 }  // namespace
 
@@ -86,6 +85,7 @@ void Instance::Disconnect(ClientId client) {
   blocked_clients_->Forget(found->second.get());
   monitors_->Remove(found->second.get());
   watches_->Unwatch(found->second.get());
+  client_limits_->Forget(*found->second);
   sessions_.erase(found);
 }
 
@@ -159,7 +159,9 @@ Instance::RunResult Instance::Run(Session* session) {
     // A failure has told everybody concerned.
     static_cast<void>(CloseGroup().ok());
   }
-  return dispatcher_->Run(session);
+  const RunResult result = dispatcher_->Run(session);
+  client_limits_->Update(session);
+  return result;
 }
 
 void Instance::EndTick() {
@@ -292,7 +294,7 @@ void Instance::Cron() {
     db_->RequestSync();
   }
   write_gate_->WakeIfDecided();
-  CloseIdleClients();
+  client_limits_->Cron();
 }
 
 void Instance::SampleMemory() {
@@ -316,21 +318,6 @@ lsm::Status Instance::PersistTime() {
 void Instance::OnCheckpointEnd() {
   blocked_clients_->WakeAll(BlockedClients::Reason::kSave);
   blocked_clients_->WakeAll(BlockedClients::Reason::kShutdown);
-}
-
-void Instance::CloseIdleClients() {
-  const int64_t limit_ms = settings().timeout_s * int64_t{1000};
-  if (limit_ms <= 0 && settings().requirepass.empty()) return;
-  for (const auto& [id, session] : sessions_) {
-    const ClientState& state = session->state();
-    const int64_t idle_ms = now_ms_ - state.last_interaction_ms;
-    // Whoever waits for the server is not idle.
-    const bool listens = session->blocked() || session->is_monitor();
-    const bool is_idle = limit_ms > 0 && idle_ms > limit_ms && !listens;
-    const bool is_late = now_ms_ - state.created_ms > kAuthenticationMs;
-    const bool ends = is_idle || (is_late && MustAuthenticate(*session));
-    if (ends && !state.close_after_reply) CloseSession(session.get());
-  }
 }
 
 void Instance::OnEngineProgress() {

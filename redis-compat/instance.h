@@ -42,6 +42,7 @@ class AccessTracker;
 class ActiveExpiry;
 class BlockedClients;
 class Checkpoints;
+class ClientLimits;
 class CursorRegistry;
 class Databases;
 class Dispatcher;
@@ -135,6 +136,7 @@ class Instance {
   CursorRegistry& cursors() { return *cursors_; }
   ActiveExpiry& active_expiry() { return *active_expiry_; }
   WatchRegistry& watches() { return *watches_; }
+  ClientLimits& client_limits() { return *client_limits_; }
   Statistics& statistics() { return statistics_; }
   // Null while maxmemory-policy does not ask for it.
   AccessTracker* access_tracker() { return access_tracker_.get(); }
@@ -206,7 +208,6 @@ class Instance {
   void OnGroupLost(const lsm::Status& reason);
   void SampleMemory();
   lsm::Status PersistTime();
-  void CloseIdleClients();
   void EndPauseIfOver();
   // Clients that wait for the disk go on, or a sync is asked for.
   void WakeSynced();
@@ -232,6 +233,7 @@ class Instance {
   std::unique_ptr<WatchRegistry> watches_;
   std::unique_ptr<WriteGate> write_gate_;
   std::unique_ptr<ReplyGate> reply_gate_;
+  std::unique_ptr<ClientLimits> client_limits_;
   std::unique_ptr<Dispatcher> dispatcher_;
   std::unique_ptr<AccessTracker> access_tracker_;
   Statistics statistics_;

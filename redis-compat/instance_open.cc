@@ -9,6 +9,7 @@
 #include "redis-compat/access_tracker.h"
 #include "redis-compat/blocked_clients.h"
 #include "redis-compat/checkpoints.h"
+#include "redis-compat/client_limits.h"
 #include "redis-compat/command_table.h"
 #include "redis-compat/databases.h"
 #include "redis-compat/dispatcher.h"
@@ -123,6 +124,7 @@ void Instance::Prepare() {
   active_expiry_ = std::make_unique<ActiveExpiry>(this);
   watches_ = std::make_unique<WatchRegistry>(this);
   UseDatabase(std::make_unique<LoadingDb>());
+  client_limits_ = std::make_unique<ClientLimits>(this);
   dispatcher_ = std::make_unique<Dispatcher>(this);
   statistics_.commands.resize(AllCommands().size());
   observer_ = std::make_unique<Observer>(AllCommands().size());

@@ -20,6 +20,9 @@ namespace redis {
 
 namespace {
 
+// A call answers no more than this, whatever COUNT says: it is a hint, and the cursor goes on.
+constexpr uint64_t kMaxVisited = 1'000'000;
+constexpr size_t kMaxKeyBytes = size_t{16} << 20;
 // So many ties are returned together before a prefix is registered for them.
 constexpr uint64_t kMaxTies = 256;
 
@@ -40,6 +43,7 @@ class Scanner {
   const ScanOptions& options_;
   CursorPrefixes* prefixes_ = nullptr;
   ScanResult result_;
+  size_t key_bytes_ = 0;  // of result_
 };
 
 lsm::Result<ScanResult> Scanner::Run() {
@@ -57,12 +61,13 @@ lsm::Result<ScanResult> Scanner::Run() {
   if (!iterator.ok()) return iterator.status();
   KeyIterator& it = *iterator;
 
+  const uint64_t count = std::min(options_.count, kMaxVisited);
   uint64_t visited = 0;
   uint64_t ties = 0;
   bool can_register = true;
   std::string last;
   for (it.SeekToFirst(); it.Valid(); it.Next()) {
-    if (visited >= options_.count) {
+    if (visited >= count || key_bytes_ >= kMaxKeyBytes) {
       result_.cursor = prefixes_->Between(last, it.key());
       if (result_.cursor != 0) return std::move(result_);
       if (++ties >= kMaxTies && can_register) {
@@ -89,6 +94,7 @@ lsm::Status Scanner::Visit(std::string_view key, const Header& header) {
   if (options_.type && *options_.type != ToString(header.type)) return {};
   if (options_.pattern && *options_.pattern != "*" && !GlobMatch(*options_.pattern, key)) return {};
   result_.keys.emplace_back(key);
+  key_bytes_ += key.size();
   return {};
 }
 

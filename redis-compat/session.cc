@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "redis-compat/session.h"
 
+#include <algorithm>
 #include <cassert>
 #include <utility>
 
@@ -15,6 +16,12 @@ namespace {
 constexpr size_t kDropThreshold = size_t{256} << 10;
 // A buffer larger than this is given back when it is empty.
 constexpr size_t kKeptCapacity = size_t{1} << 20;
+// Idle clients keep a buffer as large as this.
+constexpr size_t kIdleCapacity = size_t{1} << 10;
+
+void ShrinkToContents(std::string* buffer) {
+  if (buffer->capacity() > std::max(kIdleCapacity, 2 * buffer->size())) buffer->shrink_to_fit();
+}
 
 }  // namespace
 
@@ -64,6 +71,24 @@ void Session::DropExecutedInput() {
     input_.erase(0, input_read_);
     input_read_ = 0;
   }
+}
+
+void Session::ReleaseSpareMemory() {
+  if (blocked_) return;  // its command is still in the input
+  ShrinkToContents(&input_);
+  ShrinkToContents(&output_);
+  parser_.ReleaseSpareMemory();
+}
+
+void Session::DropBuffers() {
+  is_dropped_ = true;
+  std::string().swap(input_);
+  input_read_ = 0;
+  consumed_ = output_end();
+  releasable_ = consumed_;
+  std::string().swap(output_);
+  output_start_ = 0;
+  held_.clear();
 }
 
 }  // namespace redis

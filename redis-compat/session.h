@@ -37,6 +37,9 @@ struct ClientState {
   std::string lib_version;
   bool no_evict = false;
   bool no_touch = false;
+  // Which `client-output-buffer-limit` applies.
+  enum class ClientClass : uint8_t { kNormal, kReplica, kPubsub };
+  ClientClass client_class = ClientClass::kNormal;
 
   int64_t created_ms = 0;
   int64_t last_interaction_ms = 0;
@@ -83,6 +86,11 @@ class Session {
   // What the buffers have taken from the system.
   size_t input_capacity() const { return input_.capacity(); }
   size_t output_capacity() const { return output_.capacity(); }
+  // All that the client costs, buffers included.
+  size_t memory() const {
+    return sizeof(Session) + input_.capacity() + output_.capacity() + parser_.memory() +
+           held_.size() * sizeof(HeldReply) + transaction_bytes();
+  }
 
   ClientId id() const { return id_; }
   const Peer& peer() const { return peer_; }
@@ -112,6 +120,7 @@ class Session {
   friend class Dispatcher;
   friend class Lookahead;
   friend class ReplyGate;
+  friend class ClientLimits;
 
   // A reply that has to wait. Positions count from the first byte the session was ever sent.
   struct HeldReply {
@@ -121,6 +130,10 @@ class Session {
   };
 
   void DropExecutedInput();
+  // What buffers hold beyond their contents goes back to the system.
+  void ReleaseSpareMemory();
+  // The client is being closed and gets nothing any more: its buffers need not wait for that.
+  void DropBuffers();
   uint64_t output_end() const { return consumed_ + output_bytes(); }
 
   const ClientId id_;
@@ -142,6 +155,11 @@ class Session {
   bool in_tick_ = false;  // ran, or has held replies: the end of the tick looks at it
   bool blocked_ = false;
   bool is_monitor_ = false;
+  // For ClientLimits.
+  bool is_dropped_ = false;
+  bool reply_too_large_ = false;  // one was left out
+  size_t counted_memory_ = 0;
+  int64_t soft_limit_since_ms_ = 0;  // when the output went above its soft limit; 0: it is below
 };
 
 }  // namespace redis

@@ -32,6 +32,9 @@ struct Rates {
 struct Statistics {
   uint64_t connections_received = 0;
   uint64_t connections_rejected = 0;
+  uint64_t evicted_clients = 0;               // closed because of maxmemory-clients
+  uint64_t query_buffer_disconnections = 0;   // because of client-query-buffer-limit
+  uint64_t output_buffer_disconnections = 0;  // because of client-output-buffer-limit
   uint64_t commands_processed = 0;
   uint64_t input_bytes = 0;
   uint64_t output_bytes = 0;

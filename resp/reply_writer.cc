@@ -115,6 +115,7 @@ void ReplyWriter::Error(std::string_view text) {
 void ReplyWriter::Integer(int64_t value) { AppendHeader(':', value, out_); }
 
 void ReplyWriter::Bulk(std::string_view bytes) {
+  if (!Fits(bytes.size())) return;
   AppendCount('$', bytes.size(), out_);
   out_->append(bytes);
   out_->append("\r\n");
@@ -162,6 +163,7 @@ void ReplyWriter::Verbatim(std::string_view format, std::string_view text) {
     Bulk(text);
     return;
   }
+  if (!Fits(text.size())) return;
   AppendCount('=', format.size() + 1 + text.size(), out_);
   out_->append(format);
   out_->push_back(':');
@@ -170,6 +172,12 @@ void ReplyWriter::Verbatim(std::string_view format, std::string_view text) {
 }
 
 void ReplyWriter::Array(size_t count) { AppendCount('*', count, out_); }
+
+void ReplyWriter::EndArray(size_t place, size_t count) {
+  std::string header;
+  AppendCount('*', count, &header);
+  out_->insert(place, header);
+}
 
 void ReplyWriter::Map(size_t pairs) {
   if (version_ == Version::kResp3) {

@@ -20,10 +20,15 @@ void AppendDouble(double value, std::string* out);
 
 class ReplyWriter {
  public:
-  ReplyWriter(std::string* out, Version version) : out_(out), version_(version) {}
+  // Strings that would make `out` larger than `max_size` are left out.
+  ReplyWriter(std::string* out, Version version, size_t max_size = SIZE_MAX)
+      : out_(out), max_size_(max_size), version_(version) {}
 
   Version version() const { return version_; }
   void set_version(Version version) { version_ = version; }
+  // Something was left out, so that what was written is no reply: it must not be sent, and whoever
+  // makes a long reply need not go on.
+  bool overflowed() const { return overflowed_; }
 
   void Simple(std::string_view text);  // "+OK"; CR and LF in it become spaces
   void Ok() { Simple("OK"); }
@@ -43,6 +48,10 @@ class ReplyWriter {
 
   // Headers; the elements follow. A map has 2 * pairs elements, and is an array of them in RESP2.
   void Array(size_t count);
+  // An array whose size is known behind its elements: the place that BeginArray returns is where
+  // EndArray puts the header.
+  size_t BeginArray() const { return out_->size(); }
+  void EndArray(size_t place, size_t count);
   void Map(size_t pairs);
   void Set(size_t count);
   void Push(size_t count);
@@ -51,8 +60,16 @@ class ReplyWriter {
   void Encoded(std::string_view bytes) { out_->append(bytes); }
 
  private:
+  bool Fits(size_t size) {
+    if (size <= max_size_ && out_->size() <= max_size_ - size) return true;
+    overflowed_ = true;
+    return false;
+  }
+
   std::string* out_;
+  size_t max_size_;
   Version version_;
+  bool overflowed_ = false;
 };
 
 }  // namespace resp

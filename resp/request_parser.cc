@@ -30,10 +30,7 @@ RequestParser::Outcome RequestParser::Next(std::string_view input) {
   bytes_wanted_ = 0;
   if (state_ == State::kStart) {
     if (input.empty()) return Outcome::kNeedMore;
-    if (spans_.capacity() > kKeptArguments) {
-      std::vector<Span>().swap(spans_);
-      std::vector<std::string_view>().swap(arguments_);
-    }
+    if (spans_.capacity() > kKeptArguments) ReleaseSpareMemory();
     spans_.clear();
     arguments_.clear();
     position_ = 0;
@@ -47,6 +44,13 @@ RequestParser::Outcome RequestParser::Next(std::string_view input) {
   }
   if (state_ == State::kBroken) return Outcome::kError;
   return ReadArguments(input);
+}
+
+void RequestParser::ReleaseSpareMemory() {
+  if (state_ != State::kStart) return;
+  std::vector<Span>().swap(spans_);
+  std::vector<std::string_view>().swap(arguments_);
+  std::vector<std::string>().swap(unquoted_);
 }
 
 RequestParser::Outcome RequestParser::ReadCount(std::string_view input) {

@@ -53,6 +53,14 @@ class RequestParser {
   // Forgets the incomplete or broken request: the next call of Next begins at its input's first
   // byte.
   void Restart() { state_ = State::kStart; }
+  // Whether a request has begun and is not complete.
+  bool in_request() const { return state_ != State::kStart && state_ != State::kBroken; }
+  // What the parser has taken from the system.
+  size_t memory() const {
+    return spans_.capacity() * sizeof(Span) + arguments_.capacity() * sizeof(std::string_view);
+  }
+  // Between requests: gives back what the last ones needed. arguments() is empty then.
+  void ReleaseSpareMemory();
 
   // Takes effect at the next length that is read.
   void set_limits(const Limits& limits) { limits_ = limits; }

@@ -335,6 +335,9 @@ lsm::Status CommandList(CommandContext& context) {
     for (const CommandSpec& row : AllCommands()) {
       if (category && (AclCategories(row) & *category)) names.push_back(row.name);
     }
+  } else if (EqualsIgnoringCase(args[3], "pattern") && args[4].size() > kMaxPatternSize) {
+    context.reply.Error(errors::kPatternTooLong);
+    return {};
   } else if (EqualsIgnoringCase(args[3], "pattern")) {
     for (const CommandSpec& row : AllCommands()) {
       if (GlobMatch(args[4], row.name, GlobCase::kIgnore)) names.push_back(row.name);

@@ -90,19 +90,27 @@ Status Type(CommandContext& c) {
 
 Status Keys(CommandContext& c) {
   const std::string_view pattern = c.args[1];
+  if (pattern.size() > kMaxPatternSize) {
+    c.reply.Error(errors::kPatternTooLong);
+    return Status::Ok();
+  }
   lsm::IterateOptions range = RangeOfPattern(pattern);
   range.fill_cache = false;
   lsm::Result<KeyIterator> iterator = c.keys.NewIterator(std::move(range));
   if (!iterator.ok()) return iterator.status();
-  std::vector<std::string> keys;
-  for (iterator->SeekToFirst(); iterator->Valid(); iterator->Next()) {
+  // Straight into the reply, and no further than it may grow: there may be more keys than memory.
+  const size_t place = c.reply.BeginArray();
+  size_t count = 0;
+  for (iterator->SeekToFirst(); iterator->Valid() && !c.reply.overflowed(); iterator->Next()) {
     const lsm::Result<Header> header = iterator->header();
     if (!header.ok()) return header.status();
     if (c.keys.IsExpired(header.value())) continue;
-    if (pattern == "*" || GlobMatch(pattern, iterator->key())) keys.emplace_back(iterator->key());
+    if (pattern != "*" && !GlobMatch(pattern, iterator->key())) continue;
+    c.reply.Bulk(iterator->key());
+    ++count;
   }
   RETURN_IF_ERROR(iterator->status());
-  ReplyKeys(c, keys);
+  c.reply.EndArray(place, count);
   return Status::Ok();
 }
 
@@ -122,6 +130,7 @@ Status Scan(CommandContext& c) {
       options.count = static_cast<uint64_t>(std::max<int64_t>(count, 1));
     } else if (parser.Take("MATCH", 1)) {
       options.pattern = parser.Text();
+      if (options.pattern->size() > kMaxPatternSize) parser.Fail(errors::kPatternTooLong);
     } else if (parser.Take("TYPE", 1)) {
       options.type = ToLower(parser.Text());
     } else {

@@ -8,6 +8,7 @@
 #include "redis-compat/client_text.h"
 #include "redis-compat/commands/handlers.h"
 #include "redis-compat/errors.h"
+#include "redis-compat/glob.h"
 #include "redis-compat/help_text.h"
 #include "redis-compat/info.h"
 #include "redis-compat/instance.h"
@@ -17,6 +18,16 @@ namespace redis::server_commands {
 
 lsm::Status ConfigGet(CommandContext& context) {
   const std::vector<std::string_view> patterns(context.args.begin() + 2, context.args.end());
+  constexpr size_t kMaxPatterns = 1000;
+  if (patterns.size() > kMaxPatterns) {
+    context.reply.Error("ERR too many patterns, the maximum is 1000");
+    return {};
+  }
+  for (const std::string_view pattern : patterns) {
+    if (pattern.size() <= kMaxPatternSize) continue;
+    context.reply.Error(errors::kPatternTooLong);
+    return {};
+  }
   const auto found = context.instance.config().Get(patterns);
   context.reply.Map(found.size());
   for (const auto& [name, value] : found) {

@@ -164,6 +164,7 @@ Status GetEx(CommandContext& c) {
 Status MGet(CommandContext& c) {
   c.reply.Array(c.args.size() - 1);
   for (const std::string_view key : c.args.subspan(1)) {
+    if (c.reply.overflowed()) break;
     const lsm::Result<KeySlot> slot = c.keys.FindForRead(key);
     if (!slot.ok()) return slot.status();
     if (slot.value().IsString()) {

@@ -74,7 +74,6 @@ lsm::Status Watch(CommandContext& context) {
     if (!slot.ok()) return slot.status();
     context.instance.watches().Watch(&context.session, context.keys.database(), slot.value());
   }
-  context.instance.dispatcher().CheckTransactionSize(&context.session);
   context.reply.Ok();
   return {};
 }

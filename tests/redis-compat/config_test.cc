@@ -58,6 +58,8 @@ TEST_CASE("the defaults of the table are those of Settings") {
   CHECK(loaded.maxclients == plain.maxclients);
   CHECK(loaded.proto_max_bulk_len == plain.proto_max_bulk_len);
   CHECK(loaded.client_query_buffer_limit == plain.client_query_buffer_limit);
+  CHECK(loaded.maxmemory_clients == plain.maxmemory_clients);
+  CHECK(loaded.output_limits == plain.output_limits);
   CHECK(loaded.loglevel == plain.loglevel);
   CHECK(loaded.logfile == plain.logfile);
   CHECK(loaded.daemonize == plain.daemonize);

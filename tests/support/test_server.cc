@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "redis-compat/client_limits.h"
 #include "resp/reply_parser.h"
 #include "resp/request_parser.h"
 
@@ -128,6 +129,7 @@ void TestServer::Feed(redis::ClientId client, std::string_view bytes) {
   redis::Session* session = instance_->Find(client);
   if (session == nullptr) return;
   session->input().append(bytes);
+  instance_->client_limits().Update(session);
   connections_[client].may_run = true;
 }
 
@@ -138,9 +140,12 @@ std::string TestServer::TakeOutput(redis::ClientId client) {
 void TestServer::Write(redis::ClientId client, Connection* connection) {
   redis::Session* session = instance_->Find(client);
   if (session == nullptr) return;
-  const std::string_view output = session->releasable_output();
-  connection->received.append(output);
-  session->ConsumeOutput(output.size());
+  if (connection->reads) {
+    const std::string_view output = session->releasable_output();
+    connection->received.append(output);
+    session->ConsumeOutput(output.size());
+  }
+  instance_->client_limits().OnWritten(session);
   if (connection->is_closed && session->output_bytes() == 0) instance_->Disconnect(client);
 }
 
@@ -159,8 +164,9 @@ bool TestServer::Tick() {
     ran = true;
     const auto result = instance_->Run(session);
     using RunResult = redis::Instance::RunResult;
-    connection.may_run = result == RunResult::kYield ||
-                         (result == RunResult::kPaused && session->output_bytes() > 0);
+    connection.may_run =
+        result == RunResult::kYield ||
+        (result == RunResult::kPaused && session->output_bytes() > 0 && connection.reads);
     if (result == RunResult::kClose) connection.is_closed = true;
   }
   instance_->EndTick();
@@ -171,7 +177,7 @@ bool TestServer::Tick() {
     instance_->Disconnect(client);
   }
   for (auto& [client, connection] : connections_) Write(client, &connection);
-  return ran || had_tasks || executor_.Queued() > 0;
+  return ran || had_tasks || executor_.Queued() > 0 || !host_.closing.empty();
 }
 
 void TestServer::RunUntilIdle() {

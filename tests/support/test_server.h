@@ -48,6 +48,9 @@ class TestServer {
   // What the client has received and not been asked about yet.
   std::string TakeOutput(redis::ClientId client);
 
+  // Whether the client takes its output.
+  void SetReading(redis::ClientId client, bool reads) { connections_[client].reads = reads; }
+
   // One tick: runs every session that has a reason to run. False if none had.
   bool Tick();
   // Ticks until nobody has anything left to do.
@@ -78,6 +81,7 @@ class TestServer {
   struct Connection {
     bool may_run = false;
     bool is_closed = false;
+    bool reads = true;
     std::string received;
   };
 

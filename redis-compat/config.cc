@@ -14,10 +14,12 @@
 #include <set>
 
 #include "redis-compat/command_line.h"
+#include "redis-compat/command_names.h"
 #include "redis-compat/config_parse.h"
 #include "redis-compat/config_rewrite.h"
 #include "redis-compat/config_table.h"
 #include "redis-compat/glob.h"
+#include "redis-compat/letters.h"
 #include "redis-compat/version.h"
 #include "resp/request_parser.h"
 
@@ -30,7 +32,7 @@ constexpr size_t kMaxConfigBytes = size_t{16} << 20;
 // What redis.conf can say beside directives. Doing as if it had not been said would leave a server
 // open that its owner thinks closed.
 std::string_view RefusalOf(std::string_view name) {
-  for (const std::string_view known : {"user", "rename-command", "loadmodule"}) {
+  for (const std::string_view known : {"user", "loadmodule"}) {
     if (name == known) return "This directive is not supported by this version of Varve";
   }
   return "Bad directive or wrong number of arguments";
@@ -50,11 +52,21 @@ std::string_view Trim(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
 }
 
+// The line as errors show it: they end up in logs.
+std::string_view WithoutSecrets(std::string_view line) {
+  constexpr std::string_view kSecrets[] = {"requirepass", "masterauth", "user", "tls-key-file-pass",
+                                           "tls-client-key-file-pass"};
+  const std::string_view name = line.substr(0, line.find_first_of(" \t"));
+  const bool is_secret = std::any_of(std::begin(kSecrets), std::end(kSecrets),
+                                     [&](auto secret) { return EqualsIgnoringCase(name, secret); });
+  return is_secret ? name : line;
+}
+
 lsm::Status AtLine(int number, std::string_view line, std::string_view what) {
   return lsm::Status::InvalidArgument(
       fmt::format("\n*** FATAL CONFIG FILE ERROR (Varve {}) ***\n"
                   "Reading the configuration file, at line {}\n>>> '{}'\n{}\n",
-                  kVarveVersion, number, line, what));
+                  kVarveVersion, number, WithoutSecrets(line), what));
 }
 
 lsm::Status CannotOpen(const std::string& path, int error) {
@@ -96,6 +108,7 @@ struct Config::Rep {
   std::vector<bool> loaded;  // named by what was loaded
   std::vector<std::string> warnings;
   std::string file;
+  CommandNames command_names;
   ChangeHook hook;
 
   // What Set does can be undone by copying this back.
@@ -148,12 +161,16 @@ Config::~Config() = default;
 const Settings& Config::settings() const { return rep_->settings; }
 const std::vector<std::string>& Config::warnings() const { return rep_->warnings; }
 void Config::ClearWarnings() { rep_->warnings.clear(); }
+const CommandNames& Config::command_names() const { return rep_->command_names; }
 const std::string& Config::file() const { return rep_->file; }
 void Config::set_change_hook(ChangeHook hook) { rep_->hook = std::move(hook); }
 void Config::set_active_expire(bool on) { rep_->settings.active_expire = on; }
 
 // Several lines may add to one `save`; the first of them replaces the default.
 lsm::Status Config::Rep::LoadDirective(const std::vector<std::string>& words) {
+  if (words[0] == "rename-command" && words.size() == 3) {
+    return command_names.Rename(words[1], words[2]);
+  }
   const Directive* const directive = FindDirective(words[0]);
   if (directive == nullptr) return lsm::Status::InvalidArgument(std::string(RefusalOf(words[0])));
   std::vector<std::string> arguments(words.begin() + 1, words.end());

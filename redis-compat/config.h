@@ -103,6 +103,8 @@ struct Settings {
   lsm::Compression compression = lsm::Compression::kLz4;
 };
 
+class CommandNames;
+
 class Config {
  public:
   Config();
@@ -134,6 +136,8 @@ class Config {
 
   // CONFIG REWRITE: afterwards loading the file gives the values of now. REQUIRES: there is a file
   lsm::Status Rewrite() const;
+  // What `rename-command` says; only a file and the command line can.
+  const CommandNames& command_names() const;
 
   // Called by Set with the new settings in place. If it fails, everything is as before and Set
   // fails with its message.

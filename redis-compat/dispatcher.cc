@@ -7,6 +7,7 @@
 #include "redis-compat/access_tracker.h"
 #include "redis-compat/blocked_clients.h"
 #include "redis-compat/client_limits.h"
+#include "redis-compat/command_names.h"
 #include "redis-compat/command_table.h"
 #include "redis-compat/engine_errors.h"
 #include "redis-compat/errors.h"
@@ -20,6 +21,12 @@
 #include "redis-compat/write_gate.h"
 
 namespace redis {
+
+Dispatcher::Dispatcher(Instance* instance)
+    : instance_(instance), ahead_(instance), unit_(instance) {
+  const CommandNames& names = instance->config().command_names();
+  if (!names.empty()) names_ = &names;
+}
 
 namespace {
 
@@ -137,7 +144,7 @@ Dispatcher::Done Dispatcher::Execute(Session* session, Arguments args) {
 }
 
 const CommandSpec* Dispatcher::Find(Session* session, Arguments args) {
-  const CommandSpec* spec = FindCommand(args[0]);
+  const CommandSpec* spec = names_ == nullptr ? FindCommand(args[0]) : names_->Find(args[0]);
   if (spec == nullptr && IsRequestOfHttp(args[0])) {
     instance_->client_limits().Warn("A web page may be attacking the server: a client at " +
                                     session->peer().address + " sent '" +

@@ -23,12 +23,12 @@
 
 namespace redis {
 
+class CommandNames;
 class Transaction;
 
 class Dispatcher {
  public:
-  explicit Dispatcher(Instance* instance)
-      : instance_(instance), ahead_(instance), unit_(instance) {}
+  explicit Dispatcher(Instance* instance);
 
   Instance::RunResult Run(Session* session);
   // See Instance::Prefetch.
@@ -79,6 +79,7 @@ class Dispatcher {
   void ApplyParserLimits(Session* session);
 
   Instance* const instance_;
+  const CommandNames* names_ = nullptr;  // null unless commands were renamed
   Lookahead ahead_;
   WriteUnit unit_;       // of the command being executed; kept for its buffers
   int64_t last_us_ = 0;  // monotonic, when the last command ended

@@ -275,7 +275,7 @@ void Instance::Cron() {
   statistics_.SampleRates(now_ms_);
   if (loading_) {
     EndTick();
-    CloseIdleClients();
+    client_limits_->Cron();
     return;
   }
   SampleMemory();

@@ -34,6 +34,7 @@
 #include "lsm/types.h"
 #include "redis-compat/host.h"
 #include "redis-compat/keyspace.h"
+#include "redis-compat/seeded_hash.h"
 #include "redis-compat/write_unit.h"
 
 namespace redis {
@@ -67,10 +68,7 @@ class WatchRegistry {
     std::optional<int64_t> expiry_ms;
   };
   using Watchers = std::vector<Watcher>;
-  struct Hash : std::hash<std::string_view> {
-    using is_transparent = void;
-  };
-  using Keys = std::unordered_map<std::string, Watchers, Hash, std::equal_to<>>;
+  using Keys = std::unordered_map<std::string, Watchers, SeededHash, std::equal_to<>>;
   struct Place {
     int database;
     std::string_view key;  // the one in databases_

@@ -2,12 +2,12 @@
 #include "redis-compat/write_unit.h"
 
 #include <algorithm>
-#include <functional>
 #include <memory>
 
 #include "redis-compat/databases.h"
 #include "redis-compat/instance.h"
 #include "redis-compat/key_codec.h"
+#include "redis-compat/seeded_hash.h"
 
 namespace redis {
 
@@ -17,7 +17,7 @@ namespace {
 constexpr size_t kLinearSearch = 8;
 
 size_t HashOf(lsm::TreeId tree, std::string_view key) {
-  return std::hash<std::string_view>()(key) ^ (size_t{tree} * 0x9e3779b97f4a7c15u);
+  return SeededHash()(key) ^ (size_t{tree} * 0x9e3779b97f4a7c15u);
 }
 
 }  // namespace

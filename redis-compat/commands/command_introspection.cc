@@ -12,6 +12,7 @@
 #include "redis-compat/argument_docs.h"
 #include "redis-compat/client_text.h"
 #include "redis-compat/command_docs.h"
+#include "redis-compat/command_names.h"
 #include "redis-compat/command_table.h"
 #include "redis-compat/command_text.h"
 #include "redis-compat/commands/handlers.h"
@@ -23,10 +24,14 @@
 namespace redis::introspection_commands {
 namespace {
 
-std::vector<const CommandSpec*> TopLevelCommands() {
+const CommandNames& NamesOf(const CommandContext& context) {
+  return context.instance.config().command_names();
+}
+
+std::vector<const CommandSpec*> TopLevelCommands(const CommandContext& context) {
   std::vector<const CommandSpec*> rows;
   for (const CommandSpec& spec : AllCommands()) {
-    if (!spec.is_subcommand()) rows.push_back(&spec);
+    if (!spec.is_subcommand() && NamesOf(context).CanCall(spec)) rows.push_back(&spec);
   }
   return rows;
 }
@@ -209,13 +214,6 @@ void ReplyDoc(resp::ReplyWriter* reply, const CommandSpec& spec) {
   }
 }
 
-// "get", "config|get"; null if there is none.
-const CommandSpec* FindByFullName(std::string_view name) {
-  const size_t bar = name.find('|');
-  if (bar == std::string_view::npos) return FindCommand(name);
-  return FindSubcommand(name.substr(0, bar), name.substr(bar + 1));
-}
-
 // What SET does with its key depends on its arguments.
 uint32_t ActualKeyFlags(const CommandSpec& spec, std::span<const std::string_view> command) {
   if (!(spec.keys.flags & kKeyVariableFlags)) return spec.keys.flags;
@@ -227,8 +225,7 @@ uint32_t ActualKeyFlags(const CommandSpec& spec, std::span<const std::string_vie
 
 lsm::Status ReplyKeys(CommandContext& context, bool with_flags) {
   const auto command = context.args.subspan(2);
-  const CommandSpec* spec = FindCommand(command[0]);
-  if (spec != nullptr && spec->is_subcommand()) spec = nullptr;
+  const CommandSpec* spec = NamesOf(context).Find(command[0]);
   if (spec != nullptr && HasSubcommands(*spec) && command.size() > 1) {
     const CommandSpec* const subcommand = FindSubcommand(spec->name, command[1]);
     if (subcommand != nullptr || spec->handler == nullptr) spec = subcommand;
@@ -261,22 +258,22 @@ lsm::Status ReplyKeys(CommandContext& context, bool with_flags) {
 }  // namespace
 
 lsm::Status Command(CommandContext& context) {
-  const std::vector<const CommandSpec*> rows = TopLevelCommands();
+  const std::vector<const CommandSpec*> rows = TopLevelCommands(context);
   context.reply.Array(rows.size());
   for (const CommandSpec* row : rows) ReplyInfo(&context.reply, *row);
   return {};
 }
 
 lsm::Status CommandCount(CommandContext& context) {
-  context.reply.Integer(static_cast<int64_t>(TopLevelCommands().size()));
+  context.reply.Integer(static_cast<int64_t>(TopLevelCommands(context).size()));
   return {};
 }
 
 lsm::Status CommandDocs(CommandContext& context) {
   std::vector<const CommandSpec*> rows;
-  if (context.args.size() == 2) rows = TopLevelCommands();
+  if (context.args.size() == 2) rows = TopLevelCommands(context);
   for (const std::string_view name : context.args.subspan(2)) {
-    const CommandSpec* const row = FindByFullName(name);
+    const CommandSpec* const row = NamesOf(context).FindByFullName(name);
     if (row != nullptr) rows.push_back(row);
   }
   context.reply.Map(rows.size());
@@ -302,7 +299,7 @@ lsm::Status CommandHelp(CommandContext& context) {
 
 lsm::Status CommandInfo(CommandContext& context) {
   if (context.args.size() == 2) {
-    const std::vector<const CommandSpec*> rows = TopLevelCommands();
+    const std::vector<const CommandSpec*> rows = TopLevelCommands(context);
     context.reply.Array(rows.size());
     for (const CommandSpec* row : rows) ReplyInfo(&context.reply, *row);
     return {};
@@ -310,7 +307,7 @@ lsm::Status CommandInfo(CommandContext& context) {
   const auto names = context.args.subspan(2);
   context.reply.Array(names.size());
   for (const std::string_view name : names) {
-    const CommandSpec* const row = FindByFullName(name);
+    const CommandSpec* const row = NamesOf(context).FindByFullName(name);
     if (row == nullptr) {
       context.reply.NullArray();
     } else {
@@ -323,8 +320,11 @@ lsm::Status CommandInfo(CommandContext& context) {
 lsm::Status CommandList(CommandContext& context) {
   const auto& args = context.args;
   std::vector<std::string_view> names;
+  const auto add = [&](const CommandSpec& row) {
+    if (NamesOf(context).CanCall(row)) names.push_back(row.name);
+  };
   if (args.size() == 2) {
-    for (const CommandSpec& row : AllCommands()) names.push_back(row.name);
+    for (const CommandSpec& row : AllCommands()) add(row);
   } else if (args.size() != 5 || !EqualsIgnoringCase(args[2], "filterby")) {
     context.reply.Error(errors::kSyntax);
     return {};
@@ -333,14 +333,14 @@ lsm::Status CommandList(CommandContext& context) {
   } else if (EqualsIgnoringCase(args[3], "aclcat")) {
     const std::optional<AclCategory> category = ParseAclCategory(args[4]);
     for (const CommandSpec& row : AllCommands()) {
-      if (category && (AclCategories(row) & *category)) names.push_back(row.name);
+      if (category && (AclCategories(row) & *category)) add(row);
     }
   } else if (EqualsIgnoringCase(args[3], "pattern") && args[4].size() > kMaxPatternSize) {
     context.reply.Error(errors::kPatternTooLong);
     return {};
   } else if (EqualsIgnoringCase(args[3], "pattern")) {
     for (const CommandSpec& row : AllCommands()) {
-      if (GlobMatch(args[4], row.name, GlobCase::kIgnore)) names.push_back(row.name);
+      if (GlobMatch(args[4], row.name, GlobCase::kIgnore)) add(row);
     }
   } else {
     context.reply.Error(errors::kSyntax);

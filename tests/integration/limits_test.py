@@ -8,6 +8,7 @@ a figure out of bounds fails. With --sanitized memory is printed and not judged,
 adds to every allocation, and the crowds are smaller.
 """
 
+import atexit
 import os
 import random
 import re
@@ -47,6 +48,7 @@ class Server:
             self.process = subprocess.Popen(
                 [sys.argv[1], "--port", str(self.port), "--bind", "127.0.0.1", "--dir", data,
                  *options], stdout=log, stderr=subprocess.STDOUT)
+        atexit.register(self.kill)
         for _ in range(600):
             try:
                 with self.connect() as s:
@@ -94,6 +96,12 @@ class Server:
     def log(self):
         with open(self.log_path, errors="replace") as f:
             return f.read()
+
+    def kill(self):
+        """A test that fails takes its server along."""
+        self.process.kill()
+        self.process.wait()
+        shutil.rmtree(self.directory, ignore_errors=True)
 
     def stop(self):
         if self.process.poll() is not None:

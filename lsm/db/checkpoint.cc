@@ -18,6 +18,11 @@ namespace lsm {
 
 Status DBImpl::StartCheckpoint(const std::string& directory,
                                const std::vector<std::string>& obsolete) {
+  return BeginCheckpoint(directory, obsolete).status();
+}
+
+Result<uint64_t> DBImpl::BeginCheckpoint(const std::string& directory,
+                                         const std::vector<std::string>& obsolete) {
   std::string target = directory;
   while (target.size() > 1 && target.back() == '/') target.pop_back();
   if (target.empty() || target.ends_with(".tmp")) {
@@ -38,20 +43,16 @@ Status DBImpl::StartCheckpoint(const std::string& directory,
   checkpoint_meter_.total.store(0);
   ++jobs_;
   executor_->Schedule(Executor::Lane::kCheckpoint, [this] { BackgroundCheckpoint(); });
-  return {};
+  return checkpoints_ended_ + 1;  // one at a time
 }
 
 Result<CheckpointInfo> DBImpl::Checkpoint(const std::string& directory) {
-  uint64_t ended = 0;
-  {
-    MutexLock lock(&mutex_);
-    ended = checkpoints_ended_;
-  }
-  RETURN_IF_ERROR(StartCheckpoint(directory, {}));
+  const Result<uint64_t> number = BeginCheckpoint(directory, {});
+  RETURN_IF_ERROR(number.status());
   MutexLock lock(&mutex_);
   WaitUntil([&] {
     mutex_.AssertHeld();
-    return checkpoints_ended_ != ended;
+    return checkpoints_ended_ >= *number;
   });
   return last_checkpoint_;
 }

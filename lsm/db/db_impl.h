@@ -285,6 +285,9 @@ class DBImpl final : public DB {
   Status RecordCleanStop();
 
   // ---- checkpoint.cc
+  // What checkpoints_ended_ will be once this one has ended.
+  Result<uint64_t> BeginCheckpoint(const std::string& directory,
+                                   const std::vector<std::string>& obsolete) EXCLUDES_LOCK(mutex_);
   void BackgroundCheckpoint();
   void RemoveCheckpoints(const std::vector<std::string>& directories);
   Result<CheckpointInfo> WriteCheckpoint(const std::string& directory);

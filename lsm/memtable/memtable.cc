@@ -111,14 +111,18 @@ TableLookup MemTable::Get(std::string_view key, SequenceNumber sequence,
 }
 
 bool MemTable::KeyRange(std::string_view* smallest, std::string_view* largest) const {
-  // A node whose only record was undone holds no key.
+  // A node whose only record was undone holds no key; that may happen between any two looks.
   KeyOrder::Cursor cursor(&arena_, order_.Sorted());
+  const auto is_without_key = [&cursor] {
+    return cursor.node() != nullptr && cursor.node()->newest() == Arena::kNull;
+  };
   cursor.SeekToFirst();
-  while (cursor.node() != nullptr && cursor.node()->newest() == Arena::kNull) cursor.Next();
+  while (is_without_key()) cursor.Next();
   if (cursor.node() == nullptr) return false;
   *smallest = cursor.node()->key();
   cursor.SeekToLast();
-  while (cursor.node()->newest() == Arena::kNull) cursor.Prev();
+  while (is_without_key()) cursor.Prev();
+  if (cursor.node() == nullptr) return false;
   *largest = cursor.node()->key();
   return true;
 }

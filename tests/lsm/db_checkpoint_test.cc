@@ -5,6 +5,7 @@
 #include <atomic>
 #include <map>
 #include <thread>
+#include <utility>
 
 #include "doctest/doctest.h"
 #include "tests/lsm/db_test_util.h"
@@ -330,6 +331,35 @@ TEST_CASE("Earlier checkpoints are removed once the new one is whole, and not be
     CHECK(Exists(life.db.fs(), "one") == fails);
     CHECK(Exists(life.db.fs(), kCopy) == !fails);
   }
+}
+
+// Runs what is scheduled before the first question whether a file exists.
+class RunBeforeExists : public FileInterceptor {
+ public:
+  explicit RunBeforeExists(ManualExecutor* executor) : executor_(executor) {}
+  FileVerdict Before(const FileCallInfo& info) override {
+    if (info.call == FileCall::kExists && !std::exchange(done_, true)) executor_->RunAll();
+    return FileVerdict::Proceed();
+  }
+
+ private:
+  ManualExecutor* const executor_;
+  bool done_ = false;
+};
+
+TEST_CASE("Who waits for a checkpoint is not told of an earlier one that ends as this one begins") {
+  Life life(5);
+  REQUIRE(life.db.Open().ok());
+  life.Steps(50);
+  REQUIRE(life.db->StartCheckpoint("earlier", {}).ok());
+  RunBeforeExists interceptor(life.db.executor());
+  life.db.fs()->SetInterceptor(&interceptor);
+  const Result<CheckpointInfo> info = life.db->Checkpoint(kCopy);
+  life.db.fs()->SetInterceptor(nullptr);
+  REQUIRE_MESSAGE(info.ok(), info.status().ToString());
+  CHECK(Exists(life.db.fs(), "earlier"));
+  REQUIRE(Exists(life.db.fs(), kCopy));
+  CheckEquals(life, life.db.fs(), kCopy, info->sequence);
 }
 
 TEST_CASE("Closing ends a checkpoint that is under way, and leaves nothing of it") {

@@ -3,11 +3,13 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <map>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -174,6 +176,33 @@ TEST_CASE("a key whose only record was undone is absent and skipped by iterators
   Put(&table, 2, "c", "again");
   CHECK(Forward(table) == Records{"c@2=again"});
   CHECK(table.smallest_sequence() == 2);
+}
+
+TEST_CASE("the range of keys may be asked for while the only key comes and goes") {
+  MemTable table;
+  // Nodes without keys on both sides: there is time between the first look at "k" and the last.
+  for (int i = 0; i < 1000; ++i) {
+    for (const std::string& key : {"a" + std::to_string(i), "z" + std::to_string(i)}) {
+      Put(&table, 1, key, "v");
+      table.Undo(1, key);
+    }
+  }
+  std::atomic<bool> stop{false};
+  std::thread writer([&] {
+    while (!stop.load()) {
+      Put(&table, 1, "k", "v");
+      table.Undo(1, "k");
+    }
+  });
+  for (int i = 0; i < 5000; ++i) {
+    std::string_view smallest;
+    std::string_view largest;
+    if (!table.KeyRange(&smallest, &largest)) continue;
+    REQUIRE(smallest == "k");
+    REQUIRE(largest == "k");
+  }
+  stop.store(true);
+  writer.join();
 }
 
 TEST_CASE("iteration is in bytewise key order, newest record first") {

@@ -53,9 +53,11 @@ int main(int argc, char** argv) {
     return 1;
   }
 
-  // What the server makes is for its user alone. A client that goes away is an error of a write.
+  // What the server makes is for its user alone. A client that goes away is an error of a write. A
+  // terminal that goes away is no reason to stop, and tools that move logs send the same signal.
   umask(077);
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGHUP, SIG_IGN);
   redis::Config config;
   if (const lsm::Status status = config.Load(arguments); !status.ok()) {
     fmt::print(stderr, "{}\n", status.message());

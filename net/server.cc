@@ -170,6 +170,11 @@ int Serve(redis::Config* config, const lsm::Options& engine, redis::Logger* logg
   });
   UvHost host(&loop, logger, allocator);
   if (!OpenSockets(&loop, config->settings(), logger)) return 1;
+  std::optional<PidFile> pid_file;
+  if (const std::string& path = config->settings().pidfile; !path.empty()) {
+    pid_file.emplace(path);
+    if (!pid_file->written()) logger->Log(LogLevel::kWarning, "Can't write " + path);
+  }
 
   const std::unique_ptr<redis::Instance> instance =
       redis::Instance::BeginOpen(config, &host, options);
@@ -234,11 +239,6 @@ int RunServer(redis::Config* config, Allocator* allocator) {
 
   const lsm::Options engine;
   FitFileLimit(config, engine, &log);
-  std::optional<PidFile> pid_file;
-  if (!settings.pidfile.empty()) {
-    pid_file.emplace(settings.pidfile);
-    if (!pid_file->written()) log.Log(LogLevel::kWarning, "Can't write " + settings.pidfile);
-  }
   return Serve(config, engine, &log, &supervisor, allocator);
 }
 

@@ -183,6 +183,10 @@ def background(directory):
     check(int(stat[4]) == 0, "daemonize: there is no terminal")
     check(int(stat[3]) != pid, "daemonize: it does not lead its session")
     check(os.readlink(f"/proc/{pid}/cwd") == os.path.realpath(directory), "daemonize: works in dir")
+    again = subprocess.run([BINARY, "--port", str(port), "--dir", directory, "--pidfile", pid_file],
+                           timeout=30, capture_output=True)
+    check(again.returncode == 1, "a second server on the same port ends")
+    check(read(pid_file).strip() == str(pid), "a second server leaves the first one's pid file alone")
     for fd in range(3):
         check(os.readlink(f"/proc/{pid}/fd/{fd}") == "/dev/null", "daemonize: no standard files")
 
@@ -193,6 +197,7 @@ def background(directory):
         check(line.match(text), f"a line of the log: {text}")
     os.rename(log, log + ".1")
     before = read(log + ".1")
+    os.kill(pid, signal.SIGHUP)  # what moves logs may send it all the same
     cli(port, "save")
     wait_for(lambda: "DB saved on disk" in read(log), "the log goes on in a new file")
     check(read(log + ".1") == before, "the old log stays as it was")

@@ -51,8 +51,7 @@ class EngineListener : public lsm::Listener {
     if (next_ != nullptr) next_->OnStallRelieved();
   }
   void OnBackgroundError(const lsm::Status& status) override {
-    host_->Log(lsm::LogLevel::kWarning, status.ToString());
-    PostProgress();  // writes that wait are refused
+    PostProgress();  // writes that wait are refused; the engine has logged why
     if (next_ != nullptr) next_->OnBackgroundError(status);
   }
   void OnBackgroundWork(lsm::BackgroundWork work, int64_t micros) override {

@@ -31,6 +31,20 @@ TEST_CASE("background work is told to the loop if it took as long as is watched"
   CHECK(told[0] == std::pair{lsm::BackgroundWork::kMerge, int64_t{1000}});
 }
 
+TEST_CASE("a failure of background work wakes who waits, and is in the log once") {
+  test_support::FakeHost host;
+  int woken = 0;
+  EngineListener listener(
+      &host, nullptr, [&] { ++woken; }, [](lsm::BackgroundWork, int64_t) {},
+      [](const lsm::Status&, const lsm::CheckpointInfo&) {});
+  // As the engine does.
+  listener.OnLog(lsm::LogLevel::kWarning, "background work failed: no luck");
+  listener.OnBackgroundError(lsm::Status::IoError("no luck"));
+  CHECK(host.RunTasks());
+  CHECK(woken == 1);
+  CHECK(host.log().size() == 1);
+}
+
 TEST_CASE("what the engine's threads did slowly is among the latency events") {
   test_support::TestServer server("", test_support::TestServer::Engine::kLsm);
   lsm::Listener& listener = server.instance().engine_listener();

@@ -26,6 +26,15 @@ uint64_t RaiseFileLimit(uint64_t files) {
   return limit.rlim_cur;
 }
 
+int LargestBacklog() {
+  FILE* const file = fopen("/proc/sys/net/core/somaxconn", "re");
+  if (file == nullptr) return 0;
+  int largest = 0;
+  if (fscanf(file, "%d", &largest) != 1) largest = 0;
+  fclose(file);
+  return largest;
+}
+
 bool Daemonize() {
   std::fflush(nullptr);
   for (int generation = 0; generation < 2; ++generation) {

@@ -13,6 +13,10 @@ namespace net {
 // Raises the limit on open files to `files` if the system lets us, and says what it is then.
 uint64_t RaiseFileLimit(uint64_t files);
 
+// The longest queue of connections that were not accepted yet which the system lets a socket have;
+// 0 if it does not tell.
+int LargestBacklog();
+
 // Goes on in a grandchild that has no terminal and cannot get one; its ancestors exit. False if
 // that fails.
 bool Daemonize();

@@ -79,6 +79,22 @@ void FitFileLimit(redis::Config* config, const lsm::Options& options, redis::Log
   if (!status.ok()) logger->Log(LogLevel::kWarning, status.message());
 }
 
+// What an operator had better know of the system. The second text is Redis's.
+void WarnOfSurroundings(const redis::Settings& settings, redis::Logger* logger) {
+  if (geteuid() == 0) {
+    logger->Log(
+        LogLevel::kWarning,
+        "WARNING: Running as root. Whoever takes the server over has the machine: run it as "
+        "a user of its own.");
+  }
+  const int largest = LargestBacklog();
+  if (settings.port == 0 || largest == 0 || largest >= settings.tcp_backlog) return;
+  logger->Log(LogLevel::kWarning,
+              fmt::format("WARNING: The TCP backlog setting of {} cannot be enforced because "
+                          "/proc/sys/net/core/somaxconn is set to the lower value of {}.",
+                          settings.tcp_backlog, largest));
+}
+
 // What CONFIG SET changes for the network and the log. The texts are Redis's.
 lsm::Status ApplyChange(const redis::Settings& before, const redis::Settings& after,
                         EventLoop* loop, redis::Logger* logger) {
@@ -239,6 +255,7 @@ int RunServer(redis::Config* config, Allocator* allocator) {
 
   const lsm::Options engine;
   FitFileLimit(config, engine, &log);
+  WarnOfSurroundings(settings, &log);
   return Serve(config, engine, &log, &supervisor, allocator);
 }
 

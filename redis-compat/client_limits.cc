@@ -110,7 +110,8 @@ bool ClientLimits::IsTooSlow(const Session& session) const {
       state.client_class == ClientState::ClientClass::kNormal) {
     return true;
   }
-  if (now_ms - state.created_ms > kAuthenticationMs && instance_->MustAuthenticate(session)) {
+  if (instance_->MustAuthenticate(session) &&
+      now_ms - state.unauthenticated_since_ms > kAuthenticationMs) {
     return true;
   }
   return session.parser_.in_request() && idle_ms > kIncompleteRequestMs;

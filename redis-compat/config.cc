@@ -52,11 +52,17 @@ std::string_view Trim(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
 }
 
-// The line as errors show it: they end up in logs.
+// The line as errors show it: they end up in logs. The new name of a command may be a secret too.
 std::string_view WithoutSecrets(std::string_view line) {
-  constexpr std::string_view kSecrets[] = {"requirepass", "masterauth", "user", "tls-key-file-pass",
-                                           "tls-client-key-file-pass"};
-  const std::string_view name = line.substr(0, line.find_first_of(" \t"));
+  constexpr std::string_view kSecrets[] = {"requirepass",       "masterauth",
+                                           "masteruser",        "user",
+                                           "tls-key-file-pass", "tls-client-key-file-pass",
+                                           "rename-command"};
+  // The name may be quoted.
+  const size_t first = line.find_first_not_of("\"'");
+  if (first == std::string_view::npos) return line;
+  const std::string_view rest = line.substr(first);
+  const std::string_view name = rest.substr(0, rest.find_first_of(" \t\"'"));
   const bool is_secret = std::any_of(std::begin(kSecrets), std::end(kSecrets),
                                      [&](auto secret) { return EqualsIgnoringCase(name, secret); });
   return is_secret ? name : line;

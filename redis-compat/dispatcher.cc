@@ -230,8 +230,7 @@ Dispatcher::Done Dispatcher::Call(Session* session, const CommandSpec& spec, Arg
   }
   if (!unit_.empty()) session->last_write_ = unit_.reflects();
   if (reply.overflowed()) {
-    session->output_.resize(session->output_.size() -
-                            static_cast<size_t>(session->output_end() - begin));
+    DropReply(session, begin);
     session->reply_too_large_ = true;
     state.close_after_reply = true;
   }
@@ -291,10 +290,7 @@ void Dispatcher::FinishReply(Session* session, const CommandSpec* spec, uint64_t
   CountError(session, spec, begin);
   using Mode = ClientState::ReplyMode;
   Mode& mode = session->state().reply_mode;
-  if (mode != Mode::kOn) {
-    session->output_.resize(session->output_.size() -
-                            static_cast<size_t>(session->output_end() - begin));
-  }
+  if (mode != Mode::kOn) DropReply(session, begin);
   if (mode == Mode::kSkipThis) mode = Mode::kOn;
   if (mode == Mode::kSkipNext) mode = Mode::kSkipThis;
   instance_->statistics().output_bytes += session->output_end() - begin;

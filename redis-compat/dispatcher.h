@@ -59,6 +59,8 @@ class Dispatcher {
   void NoteWaiting(Session* session) const;
   // Executes a command that has waited.
   lsm::Status Resume(CommandContext& context);
+  // Takes back what was replied from there on.
+  static void DropReply(Session* session, uint64_t begin);
   // After a command of a session that is marked as waiting: whether it waits (again).
   bool StillWaits(const CommandContext& context, bool is_resumed);
   void Reject(Session* session, const CommandSpec* spec, std::string_view error);

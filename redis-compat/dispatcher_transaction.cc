@@ -69,9 +69,18 @@ std::string Dispatcher::TransactionDiscarded(std::string_view error) {
   return "EXECABORT Transaction discarded because of: " + std::string(error);
 }
 
+void Dispatcher::DropReply(Session* session, uint64_t begin) {
+  session->output_.resize(session->output_.size() -
+                          static_cast<size_t>(session->output_end() - begin));
+}
+
 lsm::Status Dispatcher::RunQueued(CommandContext& exec, const Transaction& transaction) {
   Session* session = &exec.session;
   const int64_t started_us = last_us_;
+  const uint64_t reply_begin = session->output_end();
+  // A few bytes of commands can ask for any number of bytes to be written.
+  const uint64_t max_bytes = std::max<uint64_t>(instance_->settings().client_query_buffer_limit,
+                                                2 * instance_->max_string_size());
   std::vector<std::string_view> args;
   exec.reply.Array(transaction.size());
   lsm::Status status;
@@ -88,9 +97,13 @@ lsm::Status Dispatcher::RunQueued(CommandContext& exec, const Transaction& trans
       instance_->access_tracker()->Note(context);
     }
     if (status.ok()) CountError(session, &spec, begin);
+    if (exec.reply.CheckOverflow()) DropReply(session, reply_begin);
     CountCall(session, spec, args);
     if (instance_->monitors_->any()) {
       instance_->monitors_->Feed(*session, spec, args, Monitors::Call::kQueued);
+    }
+    if (status.ok() && exec.unit.bytes() > max_bytes) {
+      status = lsm::Status::Aborted("it writes too much at once");
     }
   }
   last_us_ = started_us;  // EXEC's own time is that of all

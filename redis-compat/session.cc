@@ -27,6 +27,7 @@ void ShrinkToContents(std::string* buffer) {
 
 Session::Session(ClientId id, Peer peer, int64_t now_ms) : id_(id), peer_(std::move(peer)) {
   state_.created_ms = now_ms;
+  state_.unauthenticated_since_ms = now_ms;
   state_.last_interaction_ms = now_ms;
 }
 
@@ -82,6 +83,8 @@ void Session::ReleaseSpareMemory() {
 
 void Session::DropBuffers() {
   is_dropped_ = true;
+  waiting_argument_bytes_ = 0;
+  waiting_input_bytes_ = 0;
   std::string().swap(input_);
   input_read_ = 0;
   consumed_ = output_end();

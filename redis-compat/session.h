@@ -42,6 +42,7 @@ struct ClientState {
   ClientClass client_class = ClientClass::kNormal;
 
   int64_t created_ms = 0;
+  int64_t unauthenticated_since_ms = 0;  // while it is not authenticated: connected, or RESET
   int64_t last_interaction_ms = 0;
   const CommandSpec* last_command = nullptr;  // null before the first
   uint64_t commands_processed = 0;
@@ -86,10 +87,11 @@ class Session {
   // What the buffers have taken from the system.
   size_t input_capacity() const { return input_.capacity(); }
   size_t output_capacity() const { return output_.capacity(); }
-  // All that the client costs, buffers included.
+  // All that the client costs, buffers and names included.
   size_t memory() const {
     return sizeof(Session) + input_.capacity() + output_.capacity() + parser_.memory() +
-           held_.size() * sizeof(HeldReply) + transaction_bytes();
+           held_.size() * sizeof(HeldReply) + transaction_bytes() + state_.name.size() +
+           state_.lib_name.size() + state_.lib_version.size();
   }
 
   ClientId id() const { return id_; }

@@ -18,7 +18,7 @@ void SlowLog::Add(int64_t second, int64_t micros, std::span<const std::string_vi
   entry.second = second;
   entry.micros = micros;
   entry.client_address = client_address;
-  entry.client_name = client_name;
+  entry.client_name = client_name.substr(0, kMaxArgumentBytes);
   // The last place says how many are missing.
   const bool fits = arguments.size() <= kMaxArguments;
   const size_t shown = fits ? arguments.size() : kMaxArguments - 1;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // SlowLog keeps the last commands that took long, newest first. What it keeps of a command is
-// bounded: 32 arguments of 128 bytes.
+// bounded: 32 arguments and the client's name, of 128 bytes each.
 //
 // Thread safety: none; belongs to the loop.
 

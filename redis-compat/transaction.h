@@ -11,7 +11,9 @@
 //      before the first command runs.
 //   4. Every command runs against one WriteUnit, at one time, in order, and sees what the ones
 //      before it wrote. An error that a command replies is an element of EXEC's reply; what the
-//      command wrote before it stays, as if it had been called alone.
+//      command wrote before it stays, as if it had been called alone. Neither the unit nor the
+//      reply grows without end: a unit that is larger than what may be queued, and than two of the
+//      largest strings, fails as in 5, and of a reply that is too large nothing is kept.
 //   5. The unit is committed: it is visible and recovered whole or not at all. If the engine fails
 //      in a command or in the commit, nothing of the data is changed and EXEC is one error. What
 //      commands did to something else than data - CONFIG SET, CLIENT KILL - stays done.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <iterator>
 #include <utility>
 
 #include "redis-compat/databases.h"
@@ -76,9 +77,14 @@ void WatchRegistry::Unwatch(Session* session) {
   for (const Place& place : found->second) {
     const auto keys = databases_.find(place.database);
     const auto entry = keys->second.find(place.key);
-    std::erase_if(entry->second,
-                  [session](const Watcher& watcher) { return watcher.client == session->id(); });
-    if (entry->second.empty()) keys->second.erase(entry);
+    // From the back: there are those that Mark asks for.
+    Watchers& watchers = entry->second;
+    const auto mine =
+        std::find_if(watchers.rbegin(), watchers.rend(),
+                     [session](const Watcher& watcher) { return watcher.client == session->id(); });
+    assert(mine != watchers.rend());
+    watchers.erase(std::prev(mine.base()));
+    if (watchers.empty()) keys->second.erase(entry);
     if (keys->second.empty()) databases_.erase(keys);
   }
   clients_.erase(found);
@@ -145,8 +151,9 @@ void WatchRegistry::CollectInOtherTree(const Keys& keys, lsm::TreeId tree,
 }
 
 void WatchRegistry::Mark(const std::vector<ClientId>& clients, lsm::SequenceNumber sequence) {
-  for (const ClientId client : clients) {
-    Session* session = instance_->Find(client);
+  // The last first, so that of many who watch one key none looks for itself among the others.
+  for (auto client = clients.rbegin(); client != clients.rend(); ++client) {
+    Session* session = instance_->Find(*client);
     assert(session != nullptr && session->transaction() != nullptr);
     session->transaction()->MarkDirty(sequence);
     Unwatch(session);  // once is enough

@@ -64,6 +64,8 @@ class WriteUnit {
   lsm::SequenceNumber reflects() const { return reflects_; }
 
   bool empty() const { return batch_.empty(); }
+  // What it keeps in memory, about.
+  size_t bytes() const { return batch_.rep().size(); }
   // What is to be committed. Nothing may be added afterwards.
   const lsm::WriteBatch& Seal();
 

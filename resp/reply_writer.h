@@ -29,6 +29,9 @@ class ReplyWriter {
   // Something was left out, so that what was written is no reply: it must not be sent, and whoever
   // makes a long reply need not go on.
   bool overflowed() const { return overflowed_; }
+  // The same after a look at what was written by now: numbers and headers are never left out, and
+  // many of them may be too large too.
+  bool CheckOverflow() { return !Fits(0) || overflowed_; }
 
   void Simple(std::string_view text);  // "+OK"; CR and LF in it become spaces
   void Ok() { Simple("OK"); }

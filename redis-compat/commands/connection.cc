@@ -196,6 +196,7 @@ lsm::Status Reset(CommandContext& context) {
   context.instance.monitors().Remove(&context.session);
   ClientState& state = context.session.state();
   state.database = 0;
+  if (state.authenticated) state.unauthenticated_since_ms = context.now_ms;
   state.authenticated = context.instance.settings().requirepass.empty();
   state.protocol = resp::Version::kResp2;
   state.name.clear();

@@ -26,7 +26,6 @@ LEFT_OUT = {
     "expired_stale_perc": "an estimate of Redis's sampling; expiry here goes by an index",
     "current_save_keys_processed": "saving links files and counts no keys",
     "current_save_keys_total": "the same",
-    "evicted_clients": "there is no limit that evicts clients",
     # Of the rows that were called only.
     "cmdstat_*": "", "errorstat_*": "", "latency_percentiles_usec_*": "",
 }

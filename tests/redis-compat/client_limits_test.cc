@@ -178,6 +178,37 @@ TEST_CASE("above maxmemory-clients the largest clients go, until the rest fits")
   CHECK(LinesWith(&server, "Evicting client") == 1);
 }
 
+TEST_CASE("a client that is evicted while its command waits has nothing queued") {
+  TestServer server("maxmemory-clients 10mb\n");
+  const ClientId waiting = server.Connect();
+  server.Exchange(waiting,
+                  "WAIT 1 0\r\n*2\r\n$4\r\nECHO\r\n$100000000\r\n" + std::string(6 * kMb, 'x'));
+  REQUIRE(server.instance().Find(waiting)->blocked());
+  const ClientId evictor = WithInput(&server, 5 * kMb / 2);
+  const ClientId observer = server.Connect();
+  // All in one tick, so that the evicted client is still there to be listed.
+  server.Feed(evictor, std::string(5 * kMb / 2, 'x'));
+  server.Feed(observer, "CLIENT LIST ID " + std::to_string(waiting) + "\r\n");
+  server.RunUntilIdle();
+  CHECK_FALSE(IsConnected(&server, waiting));
+  const std::string list = server.TakeOutput(observer);
+  INFO(list);
+  CHECK(list.find(" qbuf=0 ") != std::string::npos);
+  CHECK(list.find(" argv-mem=0 ") != std::string::npos);
+}
+
+TEST_CASE("names count as memory of the client") {
+  TestServer server;
+  const ClientId client = server.Connect();
+  for (const std::string command :
+       {"CLIENT SETNAME ", "CLIENT SETINFO LIB-NAME ", "CLIENT SETINFO LIB-VER "}) {
+    server.Exchange(client, command + std::string(20'000, 'n') + "\r\n");
+  }
+  server.Sleep(3000);
+  CHECK(server.instance().Find(client)->memory() > 60'000);
+  CHECK(server.instance().client_limits().memory() > 60'000);
+}
+
 TEST_CASE("a client that said NO-EVICT stays, and others go for it") {
   TestServer server("maxmemory-clients 10mb\n");
   const ClientId keeps = server.Connect();
@@ -242,6 +273,23 @@ TEST_CASE("timeout ends idle clients, and not subscribers") {
   server.Sleep(12'000);
   CHECK_FALSE(IsConnected(&server, idle));
   CHECK(IsConnected(&server, subscriber));
+}
+
+TEST_CASE("a client has 30 seconds to authenticate, after RESET again, and no longer by trying") {
+  TestServer server("requirepass secret\n");
+  const ClientId pooled = server.Connect();
+  server.Exchange(pooled, "AUTH secret\r\n");
+  const ClientId stranger = server.Connect();
+  server.Sleep(20'000);
+  server.Exchange(stranger, "RESET\r\nPING\r\n");
+  CHECK(IsConnected(&server, stranger));
+  server.Sleep(12'000);
+  CHECK_FALSE(IsConnected(&server, stranger));
+  CHECK(server.Exchange(pooled, "RESET\r\n") == "+RESET\r\n");
+  server.Sleep(25'000);
+  CHECK(server.Exchange(pooled, "PING\r\n") == "-NOAUTH Authentication required.\r\n");
+  server.Sleep(8'000);
+  CHECK_FALSE(IsConnected(&server, pooled));
 }
 
 TEST_CASE("what many clients cause at once does not flood the log") {

@@ -206,13 +206,22 @@ TEST_CASE("what would be dangerous to ignore is refused") {
 }
 
 TEST_CASE("an error about a line with a password does not show it") {
-  for (const std::string name : {"requirepass", "RequirePass", "masterauth", "tls-key-file-pass"}) {
+  for (const std::string name : {"requirepass", "RequirePass", "masterauth", "masteruser",
+                                 "tls-key-file-pass", "rename-command"}) {
     CAPTURE(name);
     Config config;
     const lsm::Status status = config.LoadText("port 1\n" + name + " se cret\n");
     REQUIRE_FALSE(status.ok());
     CHECK(std::string(status.message()).find("se cret") == std::string::npos);
     CHECK(std::string(status.message()).find("'" + name + "'") != std::string::npos);
+  }
+}
+
+TEST_CASE("an error about a line whose name is quoted does not show a password either") {
+  for (const std::string line : {"\"requirepass\" se cret", "'requirepass' se cret"}) {
+    const lsm::Status status = Config().LoadText(line);
+    REQUIRE_FALSE(status.ok());
+    CHECK(std::string(status.message()).find("se cret") == std::string::npos);
   }
 }
 

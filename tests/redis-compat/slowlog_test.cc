@@ -44,6 +44,12 @@ TEST_CASE("the slow log keeps the newest entries, with numbers that are not used
   CHECK(log.entries().empty());
 }
 
+TEST_CASE("a client's name is cut too") {
+  SlowLog log;
+  log.Add(0, 1, Words{"get"}, "", std::string(1000, 'n'));
+  CHECK(log.entries()[0].client_name == std::string(128, 'n'));
+}
+
 TEST_CASE("long commands are cut to 32 arguments and 128 bytes, and say what is missing") {
   SlowLog log;
   const std::string exact(128, 'y');

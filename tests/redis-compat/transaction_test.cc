@@ -184,6 +184,45 @@ TEST_CASE("small commands count with what they cost, and watched keys count too"
   CHECK(server.instance().Find(watcher) == nullptr);
 }
 
+TEST_CASE("an EXEC that would write without end is one error, and nothing of it happened") {
+  TestServer server("client-query-buffer-limit 1mb\nproto-max-bulk-len 1mb\n");
+  const auto client = server.Connect();
+  server.Exchange(client, "SETRANGE big 299999 x\r\n");
+  const auto copies = [](int count) {
+    std::string commands = "MULTI\r\n";
+    for (int i = 0; i < count; ++i) commands += "COPY big k" + std::to_string(i) + "\r\n";
+    return commands + "EXEC\r\nDBSIZE\r\n";
+  };
+  const std::string refused = server.Exchange(client, copies(100));
+  CHECK(
+      refused.ends_with("-EXECABORT Transaction discarded because of: Aborted: it writes too much "
+                        "at once\r\n:1\r\n"));
+  // Two of the largest strings may always be written, however little a client may queue.
+  CHECK(server.Exchange(client, copies(6)).ends_with(":1\r\n:1\r\n:1\r\n:7\r\n"));
+}
+
+TEST_CASE("of EXEC's reply nothing is kept once it is too large, and what was written stays") {
+  TestServer server("client-output-buffer-limit normal 1mb 0 0\n");
+  std::string mixed;
+  for (int i = 0; i < 2000; ++i) mixed += "ab";
+  server.Call("MSET a " + mixed + " b " + std::string(2000, 'a'));
+  const auto client = server.Connect();
+  std::string commands = "MULTI\r\nSET before 1\r\n";
+  // 100 KB of numbers each.
+  for (int i = 0; i < 100; ++i) commands += "LCS a b IDX\r\n";
+  server.Exchange(client, commands);
+  CHECK(server.Exchange(client, "SET behind 1\r\n") == "+QUEUED\r\n");
+  CHECK(server.Exchange(client, "EXEC\r\n") == "");
+  CHECK(server.instance().Find(client) == nullptr);
+  CHECK(server.Call("MGET before behind") == "[\"1\", \"1\"]");
+  const auto log = server.host().log();
+  REQUIRE(!log.empty());
+  const std::string& line = log.back();
+  const size_t capacity = line.find(" rbs=");
+  REQUIRE(capacity != std::string::npos);
+  CHECK(std::stoul(line.substr(capacity + 5)) < 3'000'000);
+}
+
 TEST_CASE("an aborted transaction keeps nothing of what comes after") {
   TestServer server;
   const auto client = server.Connect();

@@ -37,7 +37,6 @@ std::string DescribeClient(const Session& session, int64_t now_ms) {
   };
   const std::string_view command = state.last_command ? state.last_command->name : "NULL";
   const int protocol = state.protocol == resp::Version::kResp3 ? 3 : 2;
-  const size_t buffers = session.input_capacity() + session.output_capacity();
   const Transaction* transaction = session.transaction();
   const int64_t queued = transaction != nullptr && transaction->is_open()
                              ? static_cast<int64_t>(transaction->size())
@@ -53,9 +52,8 @@ std::string DescribeClient(const Session& session, int64_t now_ms) {
       Flags(session), state.database, queued, queued_input,
       session.input_capacity() - std::min(session.input_capacity(), session.input_bytes()),
       session.waiting_argument_bytes(), session.transaction_bytes(), session.output_capacity(),
-      session.output_capacity(), session.output_bytes(),
-      sizeof(Session) + buffers + session.transaction_bytes(), command, protocol, state.lib_name,
-      state.lib_version);
+      session.output_capacity(), session.output_bytes(), session.memory(), command, protocol,
+      state.lib_name, state.lib_version);
 }
 
 }  // namespace redis

@@ -9,9 +9,9 @@
 #include <memory>
 
 #include "redis-compat/access_tracker.h"
+#include "redis-compat/client_limits.h"
 #include "redis-compat/instance.h"
 #include "redis-compat/keyspace.h"
-#include "redis-compat/session.h"
 #include "redis-compat/write_unit.h"
 
 namespace redis {
@@ -73,9 +73,7 @@ lsm::Result<MemoryReport> MeasureMemory(Instance* instance, WriteUnit* unit) {
   report.peak = statistics.memory_peak;
   report.startup = statistics.memory_at_start;
   report.open_group = instance->open_group_bytes();
-  for (const auto& [id, session] : instance->sessions()) {
-    report.clients += sizeof(Session) + session->input_capacity() + session->output_capacity();
-  }
+  report.clients = instance->client_limits().memory();
   report.client_count = instance->sessions().size();
   if (instance->access_tracker() != nullptr) {
     report.access_tracker = instance->access_tracker()->memory_usage();

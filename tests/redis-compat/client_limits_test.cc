@@ -161,6 +161,29 @@ TEST_CASE("what MULTI queues counts as input, and as memory of the client") {
   CHECK(server.instance().statistics().query_buffer_disconnections == 1);
 }
 
+TEST_CASE(
+    "INFO, MEMORY STATS and CLIENT LIST tell of the same memory, what MULTI queues included") {
+  TestServer server;
+  const ClientId client = server.Connect();
+  server.Exchange(client, "MULTI\r\n" + Set("a", kMb));
+  server.Sleep(4000);
+  const auto number = [&](const std::string& command, const std::string& name) -> size_t {
+    const std::string reply = server.Call(command);
+    const size_t at = reply.find(name);
+    REQUIRE(at != std::string::npos);
+    return std::stoul(reply.substr(at + name.size()));
+  };
+  const size_t one = number("CLIENT LIST ID " + std::to_string(client), "tot-mem=");
+  CHECK(one == server.instance().Find(client)->memory());
+  CHECK(one > kMb);
+  const size_t all = number("MEMORY STATS", "\"clients.normal\", (integer) ");
+  CHECK(all > one);
+  CHECK(all < one + kMb / 10);
+  const size_t said_by_info = number("INFO memory", "mem_clients_normal:");
+  CHECK(said_by_info > one);
+  CHECK(said_by_info < one + kMb / 10);
+}
+
 TEST_CASE("above maxmemory-clients the largest clients go, until the rest fits") {
   TestServer server("maxmemory-clients 20mb\n");
   const ClientId small = WithInput(&server, kMb);

@@ -86,8 +86,7 @@ TEST_CASE("a client's line has Redis's fields") {
   session.state().last_command = FindSubcommand("client", "list");
   const std::string in = std::to_string(session.input_capacity());
   const std::string out = std::to_string(session.output_capacity());
-  const std::string total =
-      std::to_string(sizeof(Session) + session.input_capacity() + session.output_capacity());
+  const std::string total = std::to_string(session.memory());
   CHECK(DescribeClient(session, 6500) ==
         "id=7 addr=127.0.0.1:5 laddr=127.0.0.1:6379 fd=8 name=worker age=5 idle=2 flags=N db=3 "
         "sub=0 psub=0 ssub=0 multi=-1 qbuf=0 qbuf-free=" +

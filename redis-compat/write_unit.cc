@@ -14,7 +14,7 @@ namespace redis {
 namespace {
 
 // Few enough writes to look through without an index.
-constexpr size_t kLinearSearch = 8;
+constexpr size_t kLinearSearch = 16;
 
 size_t HashOf(lsm::TreeId tree, std::string_view key) {
   return SeededHash()(key) ^ (size_t{tree} * 0x9e3779b97f4a7c15u);

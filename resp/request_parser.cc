@@ -123,6 +123,25 @@ RequestParser::Outcome RequestParser::ReadNumber(std::string_view input, const c
   return Outcome::kCommand;
 }
 
+// Nearly all numbers are a few digits, and there with their line's end.
+bool RequestParser::TakeShortNumber(std::string_view input, int64_t* number) {
+  constexpr size_t kMaxDigits = 6;
+  if (input.size() - position_ < kMaxDigits + 3) return false;
+  const char* const line = input.data() + position_;
+  if (state_ == State::kLength && line[0] != '$') return false;
+  // A zero in front of other digits is for ParseInteger to judge.
+  if (line[1] == '0') return false;
+  int64_t value = 0;
+  size_t i = 1;
+  for (; i <= kMaxDigits && line[i] >= '0' && line[i] <= '9'; ++i)
+    value = value * 10 + line[i] - '0';
+  if (i == 1 || line[i] != '\r') return false;
+  *number = value;
+  position_ += i + 2;
+  scanned_ = position_;
+  return true;
+}
+
 RequestParser::Outcome RequestParser::ReadInline(std::string_view input) {
   const void* found = nullptr;
   if (scanned_ < input.size()) {

@@ -81,6 +81,7 @@ class RequestParser {
   // kNeedMore, or kError with one of the two texts (`long_text` if the line does not end in time).
   Outcome ReadNumber(std::string_view input, const char* long_text, const char* bad_text,
                      int64_t* number);
+  bool TakeShortNumber(std::string_view input, int64_t* number);
   Outcome Fail(std::string_view text);
   Outcome Finish(Outcome outcome, size_t consumed);
 

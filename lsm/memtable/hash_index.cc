@@ -63,12 +63,9 @@ void HashIndex::Insert(uint64_t hash, Link link) {
 }
 
 void HashIndex::Place(const Segment& segment, uint64_t entry) {
-  const uint32_t slots = segment.slots.load(kRelaxed);
-  uint32_t i = Start(entry >> 32, slots);
-  while (segment.At(i).load(kRelaxed) != 0) {
-    if (++i == slots) i = 0;
-  }
-  segment.At(i).store(entry, kRelease);
+  Probe probe(segment, entry >> 32, segment.slots.load(kRelaxed));
+  while (probe.slot().load(kRelaxed) != 0) probe.Next();
+  probe.slot().store(entry, kRelease);
 }
 
 void HashIndex::AddOverflow(Segment* segment, uint64_t entry) {

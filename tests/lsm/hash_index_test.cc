@@ -35,7 +35,7 @@ TEST_CASE("the hash index finds every link and no other") {
   for (HashIndex::Link link = 1; link <= 100'000; ++link) REQUIRE(Find(index, link) == link);
 }
 
-TEST_CASE("the hash index costs at most 13 bytes an entry at any size") {
+TEST_CASE("the hash index costs at most 15 bytes an entry at any size") {
   HashIndex index;
   double most = 0;
   for (HashIndex::Link link = 1; link <= 1'000'000; ++link) {
@@ -45,7 +45,7 @@ TEST_CASE("the hash index costs at most 13 bytes an entry at any size") {
   }
   MESSAGE("bytes an entry, at most: ", most,
           ", with a million: ", static_cast<double>(index.MemoryUsage()) / 1e6);
-  CHECK(most <= 13);
+  CHECK(most <= 15);
 }
 
 TEST_CASE("the hash index asks about few links that are not meant") {

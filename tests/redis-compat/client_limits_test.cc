@@ -246,7 +246,7 @@ TEST_CASE("a client that said NO-EVICT stays, and others go for it") {
 TEST_CASE("memory of clients is summed up exactly, whatever they do") {
   TestServer server("maxmemory-clients 0\n");
   std::vector<ClientId> clients;
-  for (int i = 0; i < 20; ++i) clients.push_back(WithInput(&server, size_t{10'000} * i));
+  for (size_t i = 0; i < 20; ++i) clients.push_back(WithInput(&server, size_t{10'000} * i));
   const ClientId reader = server.Connect();
   server.Exchange(reader, Set("a", kMb));
   server.SetReading(reader, false);

@@ -55,6 +55,8 @@ void Lookahead::Drop(Session* session) {
 void Lookahead::Fill(Session* session) {
   pieces_.clear();
   front_ = 0;
+  // What one large command took is given back.
+  if (arguments_.capacity() > 4 * kMaxArguments) std::vector<std::string_view>().swap(arguments_);
   arguments_.clear();
   std::string_view input = std::string_view(session->input_).substr(session->input_read_);
   const bool one = instance_->MustAuthenticate(*session);

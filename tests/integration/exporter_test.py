@@ -175,7 +175,7 @@ def main():
         use(server)
         text, log = scrape(server)
         check_log(log)
-        has_allocator = "\nmem_allocator:" in server.cli("info", "memory").replace("\r", "")
+        has_allocator = "\nallocator_allocated:" in server.cli("info", "memory")
         count = check_metrics(text, path, has_allocator)
         print(f"prometheus-redis-exporter reads {count} metrics")
         if len(sys.argv) > 3:

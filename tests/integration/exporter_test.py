@@ -116,7 +116,7 @@ def check_log(log):
             fail(f"the exporter complains: {line}")
 
 
-def check_metrics(text, path, has_allocator):
+def check_metrics(text, path, allocator_tells):
     samples = [line for line in text.splitlines() if line and not line.startswith("#")]
     if "redis_up 1" not in samples:
         fail("redis_up is not 1")
@@ -130,7 +130,7 @@ def check_metrics(text, path, has_allocator):
             file.write(wanted)
     with open(path) as file:
         found = file.read()
-    if not has_allocator:
+    if not allocator_tells:
         # Sanitizers bring an allocator that tells no figures.
         found = re.sub(r"- `redis_allocator_\w+`\n", "", found)
     if found != wanted:
@@ -154,9 +154,17 @@ def compare_fields(server, redis):
     if [heading for heading in headings if heading != "Engine"] != HEADINGS:
         fail(f"INFO's headings are {headings}")
     missing = theirs - ours - set(LEFT_OUT)
+    if not has_allocator(server):
+        # A build with sanitizers: their allocator tells nothing, and their compiler is clang.
+        missing = {name for name in missing
+                   if not name.startswith(("allocator_", "rss_overhead_")) and name != "gcc_version"}
     if missing:
         fail(f"INFO lacks {sorted(missing)}")
     return len(theirs & ours)
+
+
+def has_allocator(server):
+    return "\nallocator_allocated:" in server.cli("info", "memory")
 
 
 def use(server):
@@ -175,8 +183,7 @@ def main():
         use(server)
         text, log = scrape(server)
         check_log(log)
-        has_allocator = "\nallocator_allocated:" in server.cli("info", "memory")
-        count = check_metrics(text, path, has_allocator)
+        count = check_metrics(text, path, has_allocator(server))
         print(f"prometheus-redis-exporter reads {count} metrics")
         if len(sys.argv) > 3:
             redis = Server(sys.argv[3], "redis-server")

@@ -145,8 +145,16 @@ class PosixFileSystem : public FileSystem {
   }
 
   Result<std::vector<std::string>> List(const std::string& path) override {
-    DIR* directory = ::opendir(path.c_str());
-    if (directory == nullptr) return PosixError("opendir", path, errno);
+    // Not opendir: the thread sanitizer does not see that it opens a descriptor, and takes another
+    // thread's socket that had the same number for the same thing.
+    const int descriptor = OpenRetrying(path, O_RDONLY | O_DIRECTORY);
+    if (descriptor < 0) return PosixError("opendir", path, errno);
+    DIR* directory = ::fdopendir(descriptor);
+    if (directory == nullptr) {
+      const int error_number = errno;
+      ::close(descriptor);
+      return PosixError("fdopendir", path, error_number);
+    }
     std::vector<std::string> names;
     errno = 0;  // readdir tells its end from an error by this alone
     while (const dirent* entry = ::readdir(directory)) {

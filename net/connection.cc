@@ -127,11 +127,13 @@ void Connection::OnRead(uv_stream_t* stream, ssize_t count, const uv_buf_t* buff
 void Connection::Receive(const char* bytes, size_t count) {
   std::string& input = session_->input();
   // Strings double. The last doubling of a large argument is too much by up to its own size: it
-  // gets the room that it announced instead, when half of it is there.
-  const size_t needed = input.size() + std::max(count, session_->bytes_wanted());
-  if (input.capacity() - input.size() < count && needed < 2 * input.capacity()) {
+  // gets the room that it announced instead, when half of it is there. Only then: with room for no
+  // more than what has come, each read of a long pipeline would move all of it.
+  const size_t wanted = session_->bytes_wanted();
+  if (input.capacity() - input.size() < count && wanted > count &&
+      input.size() + wanted < 2 * input.capacity()) {
     std::string grown;
-    grown.reserve(needed);
+    grown.reserve(input.size() + wanted);
     grown = input;
     input.swap(grown);
   }

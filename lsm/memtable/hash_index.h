@@ -33,8 +33,7 @@
 //   4. Pages, segments and directories live as long as the index.
 //
 // Equal tags that no split can part are left out once their segment is full, and chained from the
-// segment: finding them takes a walk along the chain. Hashes are seeded, so nobody can choose keys
-// for it.
+// segment: finding them takes a walk along the chain.
 //
 // Invariants: a segment has at least one empty slot; all entries of a segment have its prefix.
 

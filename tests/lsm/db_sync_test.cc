@@ -29,8 +29,8 @@ class HeardListener : public Listener {
 };
 
 TEST_CASE("RequestSync makes one sync of what was appended, and says when it is done") {
+  HeardListener heard;  // outlives the database, which tells it of its last flush
   TestDb db;
-  HeardListener heard;
   db.options()->listener = &heard;
   REQUIRE(db.Open().ok());
   db.RunAll();
@@ -56,8 +56,8 @@ TEST_CASE("RequestSync makes one sync of what was appended, and says when it is 
 }
 
 TEST_CASE("a failed sync refuses writes until the unsynced data are in new, synced files") {
+  HeardListener heard;  // outlives the database, which tells it of its last flush
   TestDb db;
-  HeardListener heard;
   FaultPlan plan;
   db.options()->listener = &heard;
   REQUIRE(db.Open().ok());

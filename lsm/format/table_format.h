@@ -17,7 +17,7 @@
 
 namespace lsm {
 
-inline constexpr uint32_t kSstFormatVersion = 1;
+inline constexpr uint32_t kSstFormatVersion = 2;
 inline constexpr size_t kBlockTrailerSize = 9;  // compression, checksum
 inline constexpr size_t kSstFooterSize = 48;
 
@@ -25,6 +25,12 @@ inline constexpr size_t kSstFooterSize = 48;
 // and the compressors' limits are not reached.
 inline constexpr size_t kMaxBlockSize = size_t{3} << 29;
 static_assert(kMaxBlockSize > kMaxKeySize + kMaxValueSize + (size_t{1} << 20));
+
+// What stands behind a block's entries: a data block has tags.
+enum class BlockKind { kData, kIndex };
+
+// The tag of an entry whose user key has this hash (HashKey).
+inline char BlockTag(uint64_t hash) { return static_cast<char>(hash); }
 
 // Where a block's contents are; the trailer follows them.
 struct BlockHandle {

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "lsm/format/table_format.h"
+#include "lsm/format/checksum.h"
 
 namespace lsm {
 namespace {
@@ -33,26 +33,49 @@ inline bool GetEntryHead(std::string_view* input, EntryHead* head) {
 
 }  // namespace
 
-std::shared_ptr<const Block> Block::Parse(OwnedBytes bytes, size_t size, const char** why) {
+const char* Block::ParseLayout(std::string_view contents, BlockKind kind, Layout* layout) {
+  size_t end = contents.size();  // of what has not been read yet
+  if (kind == BlockKind::kData) {
+    if (end < 8) return "impossible size";
+    end -= 8;
+    layout->tag_count = DecodeFixed32(contents.data() + end);
+    layout->restart_interval = DecodeFixed32(contents.data() + end + 4);
+    if (layout->tag_count == 0 || layout->tag_count > end) return "impossible number of entries";
+    if (layout->restart_interval == 0) return "impossible restart interval";
+    end -= layout->tag_count;
+    layout->tags = static_cast<uint32_t>(end);
+  }
+  if (end < 4) return "impossible size";
+  end -= 4;
+  const uint32_t count = DecodeFixed32(contents.data() + end);
+  if (count == 0 || count > end / 4) return "impossible number of restart points";
+  if (kind == BlockKind::kData && count != (layout->tag_count - 1) / layout->restart_interval + 1) {
+    return "number of restart points differs from that of entries";
+  }
+  layout->restart_count = count;
+  layout->entries_end = static_cast<uint32_t>(end - size_t{4} * count);
+  return nullptr;
+}
+
+std::shared_ptr<const Block> Block::Parse(OwnedBytes bytes, size_t size, BlockKind kind,
+                                          const char** why) {
   assert(size <= bytes.size);
-  *why = nullptr;
-  if (size < 4 || size > kMaxBlockSize) {
-    *why = "impossible size";
-    return nullptr;
-  }
-  const uint32_t count = DecodeFixed32(bytes.data.get() + size - 4);
-  if (count == 0 || count > (size - 4) / 4) {
-    *why = "impossible number of restart points";
-    return nullptr;
-  }
-  const auto entries_end = static_cast<uint32_t>(size - 4 - size_t{4} * count);
-  std::shared_ptr<const Block> block(new Block(std::move(bytes), entries_end, count));
-  if (block->Restart(0) != 0) *why = "the first restart point is not the first entry";
-  for (uint32_t i = 1; i < count; ++i) {
-    if (block->Restart(i) <= block->Restart(i - 1)) *why = "restart points are out of order";
-  }
-  if (block->Restart(count - 1) >= entries_end) *why = "a restart point lies behind the entries";
+  Layout layout;
+  *why = size > kMaxBlockSize ? "impossible size"
+                              : ParseLayout(bytes.view().substr(0, size), kind, &layout);
+  if (*why != nullptr) return nullptr;
+  auto block = std::make_shared<const Block>(OnlyParse{}, std::move(bytes), layout);
+  *why = block->CheckRestarts();
   return *why == nullptr ? block : nullptr;
+}
+
+const char* Block::CheckRestarts() const {
+  if (Restart(0) != 0) return "the first restart point is not the first entry";
+  for (uint32_t i = 1; i < layout_.restart_count; ++i) {
+    if (Restart(i) <= Restart(i - 1)) return "restart points are out of order";
+  }
+  if (Restart(layout_.restart_count - 1) < layout_.entries_end) return nullptr;
+  return "a restart point lies behind the entries";
 }
 
 size_t Block::charge() const {
@@ -72,14 +95,152 @@ const char* Block::Check() const {
     }
     last_key.assign(it.user_key());
     last_sequence = it.sequence();
-    if (restart < restart_count_ && it.offset() == Restart(restart)) {
+    if (restart < layout_.restart_count && it.offset() == Restart(restart)) {
       Iterator whole(this);
       if (!whole.DecodeRestart(restart)) return whole.corruption();
       ++restart;
     }
   }
   if (it.corruption() != nullptr) return it.corruption();
-  return restart == restart_count_ ? nullptr : "a restart point is not at an entry";
+  if (restart != layout_.restart_count) return "a restart point is not at an entry";
+  return layout_.tag_count == 0 ? nullptr : CheckTags();
+}
+
+const char* Block::CheckTags() const {
+  Iterator it(this);
+  uint32_t i = 0;
+  for (it.SeekToFirst(); it.Valid() && i < layout_.tag_count; it.Next(), ++i) {
+    if (tags()[i] != BlockTag(HashKey(it.user_key()))) return "a tag is not that of its key";
+    if (i % layout_.restart_interval == 0 && it.offset() != Restart(i / layout_.restart_interval)) {
+      return "a restart point is not where the interval has it";
+    }
+  }
+  return it.Valid() || i != layout_.tag_count ? "number of tags differs from that of entries"
+                                              : nullptr;
+}
+
+inline const char* Block::DecodeEntry(uint32_t offset, size_t previous_size, Entry* entry) const {
+  std::string_view input(bytes_.data.get() + offset, layout_.entries_end - offset);
+  EntryHead head;
+  if (!GetEntryHead(&input, &head)) return "malformed entry";
+  if (head.shared > previous_size) return "an entry shares more than its predecessor has";
+  if (head.unshared > input.size() || head.value_size > input.size() - head.unshared) {
+    return "an entry is longer than its block";
+  }
+  entry->shared = head.shared;
+  entry->unshared = {input.data(), head.unshared};
+  entry->value = {input.data() + head.unshared, head.value_size};
+  const char* const end = entry->value.data() + entry->value.size();
+  entry->next_offset = static_cast<uint32_t>(end - bytes_.data.get());
+  return nullptr;
+}
+
+// Walks entries one after the other and compares their keys with a user key on the way, without
+// putting any key together: a key begins with what its predecessor has in common with the user key
+// as far as it shares that with the predecessor.
+class Block::Walk {
+ public:
+  Walk(const Block& block, std::string_view user_key) : block_(block), user_key_(user_key) {}
+
+  // The next entry to decode is that of a restart point.
+  void Begin(uint32_t restart) {
+    entry_.next_offset = block_.Restart(restart);
+    key_size_ = 0;
+    matched_ = 0;
+  }
+
+  // Decodes the next entry. Null, or what is malformed.
+  const char* Step() {
+    if (const char* why = block_.DecodeEntry(entry_.next_offset, key_size_, &entry_)) return why;
+    key_size_ = size_t{entry_.shared} + entry_.unshared.size();
+    if (entry_.shared > matched_) return nullptr;
+    matched_ = entry_.shared;
+    const size_t end = std::min(user_key_.size(), key_size_);
+    const char* unshared = entry_.unshared.data();
+    while (matched_ < end && *unshared == user_key_[matched_]) {
+      ++matched_;
+      ++unshared;
+    }
+    return nullptr;
+  }
+
+  const Entry& entry() const { return entry_; }
+  bool IsOfUserKey() const {
+    return matched_ == user_key_.size() && key_size_ == user_key_.size() + kInternalTrailerSize;
+  }
+
+ private:
+  const Block& block_;
+  const std::string_view user_key_;
+  Entry entry_{};
+  size_t key_size_ = 0;  // of the entry's internal key
+  size_t matched_ = 0;   // how many first bytes it has in common with user_key_
+};
+
+// 1. The entries whose tag is that of the key are candidates; mostly there is one, or none if the
+//    key is not here.
+// 2. Walk to a candidate from the restart point before it, or from the candidate before if that
+//    lies behind the restart point, so that no entry is walked over twice.
+// 3. Versions of a key stand newest first: the first candidate of the key that the sequence can see
+//    is the answer.
+// A trailer that is shared in part with the predecessor's key would have to be put together. That
+// is rare, and left to seeking.
+Block::Found Block::Find(std::string_view user_key, uint64_t hash, SequenceNumber sequence) const {
+  const std::string_view all = tags();
+  Walk walk(*this, user_key);
+  uint32_t walked = UINT32_MAX;  // the entry that the walk decodes next
+  Found found;
+  for (size_t at = all.find(BlockTag(hash)); at != all.npos;
+       at = all.find(BlockTag(hash), at + 1)) {
+    const auto candidate = static_cast<uint32_t>(at);
+    const uint32_t restart = candidate / layout_.restart_interval;
+    if (walked > candidate || walked < restart * layout_.restart_interval) {
+      PrefetchInterval(restart);
+      walk.Begin(restart);
+      walked = restart * layout_.restart_interval;
+    }
+    for (; walked <= candidate; ++walked) {
+      if ((found.corruption = walk.Step()) != nullptr) return found;
+    }
+    if (!walk.IsOfUserKey()) continue;
+    const std::string_view unshared = walk.entry().unshared;
+    if (unshared.size() < kInternalTrailerSize) return FindBySeeking(user_key, sequence);
+    ParsedInternalKey parsed;
+    if (!ParseInternalKey(unshared, &parsed)) {
+      found.corruption = "malformed internal key";
+      return found;
+    }
+    if (parsed.sequence > sequence) continue;
+    found.lookup = {true, parsed.type, parsed.sequence};
+    found.value = walk.entry().value;
+    return found;
+  }
+  return found;
+}
+
+Block::Found Block::FindBySeeking(std::string_view user_key, SequenceNumber sequence) const {
+  Iterator it(this);
+  it.Seek(user_key, sequence);
+  Found found;
+  found.corruption = it.corruption();
+  if (it.Valid() && it.user_key() == user_key) {
+    found.lookup = {true, it.type(), it.sequence()};
+    found.value = it.value();
+  }
+  return found;
+}
+
+// Where an entry begins is known only when the one before has arrived from memory: a walk through
+// a block that is not in the processor's cache would wait for each entry in turn.
+void Block::PrefetchInterval(uint32_t i) const {
+  constexpr uint32_t kLine = 64;
+  constexpr uint32_t kMost = 32 * kLine;
+  const uint32_t begin = Restart(i);
+  const uint32_t end = i + 1 < layout_.restart_count ? Restart(i + 1) : layout_.entries_end;
+  const uint32_t size = std::min(end - begin, kMost);
+  for (uint32_t at = 0; at < size; at += kLine) {
+    __builtin_prefetch(bytes_.data.get() + begin + at);
+  }
 }
 
 bool Block::Iterator::Corrupt(const char* why) {
@@ -90,30 +251,24 @@ bool Block::Iterator::Corrupt(const char* why) {
 
 bool Block::Iterator::Decode(uint32_t offset) {
   valid_ = false;
-  if (corruption_ != nullptr || offset >= block_->entries_end_) return false;
-  std::string_view input(block_->bytes_.data.get() + offset, block_->entries_end_ - offset);
-  EntryHead head;
-  if (!GetEntryHead(&input, &head)) return Corrupt("malformed entry");
-  if (head.shared > key_.size()) return Corrupt("an entry shares more than its predecessor has");
-  if (head.unshared > input.size() || head.value_size > input.size() - head.unshared) {
-    return Corrupt("an entry is longer than its block");
-  }
-  const std::string_view unshared = input.substr(0, head.unshared);
-  if (head.shared == 0) {
-    key_ = unshared;
+  if (corruption_ != nullptr || offset >= block_->layout_.entries_end) return false;
+  Entry entry;
+  if (const char* why = block_->DecodeEntry(offset, key_.size(), &entry)) return Corrupt(why);
+  if (entry.shared == 0) {
+    key_ = entry.unshared;
   } else {
     if (key_.data() == buffer_.data()) {
-      buffer_.resize(head.shared);
+      buffer_.resize(entry.shared);
     } else {
-      buffer_.assign(key_.data(), head.shared);
+      buffer_.assign(key_.data(), entry.shared);
     }
-    buffer_.append(unshared);
+    buffer_.append(entry.unshared);
     key_ = buffer_;
   }
   if (!ParseInternalKey(key_, &parsed_)) return Corrupt("malformed internal key");
-  value_ = input.substr(head.unshared, head.value_size);
+  value_ = entry.value;
   offset_ = offset;
-  next_offset_ = static_cast<uint32_t>(value_.data() + value_.size() - block_->bytes_.data.get());
+  next_offset_ = entry.next_offset;
   valid_ = true;
   return true;
 }
@@ -125,7 +280,7 @@ bool Block::Iterator::DecodeRestart(uint32_t i) {
 
 uint32_t Block::Iterator::RestartBefore(uint32_t offset) const {
   uint32_t low = 0;  // the answer is in [low, high]
-  uint32_t high = block_->restart_count_ - 1;
+  uint32_t high = block_->layout_.restart_count - 1;
   while (low < high) {
     const uint32_t middle = low + (high - low + 1) / 2;
     if (block_->Restart(middle) < offset) {
@@ -140,8 +295,8 @@ uint32_t Block::Iterator::RestartBefore(uint32_t offset) const {
 void Block::Iterator::SeekToFirst() { DecodeRestart(0); }
 
 void Block::Iterator::SeekToLast() {
-  if (!DecodeRestart(block_->restart_count_ - 1)) return;
-  while (next_offset_ < block_->entries_end_) {
+  if (!DecodeRestart(block_->layout_.restart_count - 1)) return;
+  while (next_offset_ < block_->layout_.entries_end) {
     if (!Decode(next_offset_)) return;
   }
 }
@@ -154,7 +309,7 @@ void Block::Iterator::Seek(std::string_view user_key, SequenceNumber sequence) {
     return CompareInternal(parsed_.user_key, parsed_.sequence, user_key, sequence) < 0;
   };
   uint32_t low = 0;
-  uint32_t high = block_->restart_count_ - 1;
+  uint32_t high = block_->layout_.restart_count - 1;
   while (low < high) {
     const uint32_t middle = low + (high - low + 1) / 2;
     if (!DecodeRestart(middle)) return;
@@ -164,24 +319,10 @@ void Block::Iterator::Seek(std::string_view user_key, SequenceNumber sequence) {
       high = middle - 1;
     }
   }
-  PrefetchInterval(low);
+  block_->PrefetchInterval(low);
   if (!DecodeRestart(low)) return;
   while (before_target()) {
     if (!Decode(next_offset_)) return;
-  }
-}
-
-// Where an entry begins is known only when the one before has arrived from memory: a walk through
-// a block that is not in the processor's cache would wait for each entry in turn.
-void Block::Iterator::PrefetchInterval(uint32_t i) const {
-  constexpr uint32_t kLine = 64;
-  constexpr uint32_t kMost = 32 * kLine;
-  const uint32_t begin = block_->Restart(i);
-  const uint32_t end =
-      i + 1 < block_->restart_count_ ? block_->Restart(i + 1) : block_->entries_end_;
-  const uint32_t size = std::min(end - begin, kMost);
-  for (uint32_t at = 0; at < size; at += kLine) {
-    __builtin_prefetch(block_->bytes_.data.get() + begin + at);
   }
 }
 

@@ -18,36 +18,79 @@
 #include <string_view>
 
 #include "lsm/format/compression.h"
+#include "lsm/format/internal_iterator.h"
 #include "lsm/format/internal_key.h"
+#include "lsm/format/table_format.h"
 
 namespace lsm {
 
 class Block {
+  struct Layout {
+    uint32_t entries_end = 0;  // where the entries end and the restart points begin
+    uint32_t restart_count = 0;
+    // Of a data block:
+    uint32_t tags = 0;  // where they begin
+    uint32_t tag_count = 0;
+    uint32_t restart_interval = 0;
+  };
+  struct OnlyParse {};
+
  public:
   class Iterator;
 
-  // Takes the first `size` of the bytes as contents. Null with `*why` set if the restart points
-  // are malformed.
-  static std::shared_ptr<const Block> Parse(OwnedBytes bytes, size_t size, const char** why);
+  // What Find found; `corruption` is what is malformed, or null.
+  struct Found {
+    TableLookup lookup{};
+    std::string_view value{};
+    const char* corruption = nullptr;
+  };
+
+  // Takes the first `size` of the bytes as contents. Null with `*why` set if what stands behind the
+  // entries is malformed.
+  static std::shared_ptr<const Block> Parse(OwnedBytes bytes, size_t size, BlockKind kind,
+                                            const char** why);
+  Block(OnlyParse, OwnedBytes bytes, const Layout& layout)
+      : bytes_(std::move(bytes)), layout_(layout) {}
+
+  // The newest record of `user_key` that `sequence` can see. `hash` is HashKey(user_key).
+  // REQUIRES: a data block
+  Found Find(std::string_view user_key, uint64_t hash, SequenceNumber sequence) const;
 
   // Memory that the block occupies, with the bookkeeping of its owners.
   size_t charge() const;
 
   // Walks every entry and checks what reading does not: that the restart points, and only they,
-  // are entries that share nothing because they begin anew, and that keys ascend. Null if so.
+  // are entries that share nothing because they begin anew, that keys ascend, and that the tags
+  // are those of the keys. Null if so.
   const char* Check() const;
 
  private:
-  Block(OwnedBytes bytes, uint32_t entries_end, uint32_t restart_count)
-      : bytes_(std::move(bytes)), entries_end_(entries_end), restart_count_(restart_count) {}
+  class Walk;
+  // An entry as it is written.
+  struct Entry {
+    uint32_t shared;
+    uint32_t next_offset;
+    std::string_view unshared;
+    std::string_view value;
+  };
 
+  static const char* ParseLayout(std::string_view contents, BlockKind kind, Layout* layout);
+  const char* CheckRestarts() const;
+  const char* CheckTags() const;
+  // Decodes the entry at `offset`, behind one whose key has `previous_size` bytes. Null, or what is
+  // malformed. REQUIRES: offset <= entries_end
+  const char* DecodeEntry(uint32_t offset, size_t previous_size, Entry* entry) const;
+  Found FindBySeeking(std::string_view user_key, SequenceNumber sequence) const;
+  // Asks for the memory between a restart point and the next one.
+  void PrefetchInterval(uint32_t i) const;
+
+  std::string_view tags() const { return {bytes_.data.get() + layout_.tags, layout_.tag_count}; }
   uint32_t Restart(uint32_t i) const {
-    return DecodeFixed32(bytes_.data.get() + entries_end_ + size_t{4} * i);
+    return DecodeFixed32(bytes_.data.get() + layout_.entries_end + size_t{4} * i);
   }
 
   const OwnedBytes bytes_;
-  const uint32_t entries_end_;  // where the entries end and the restart points begin
-  const uint32_t restart_count_;
+  const Layout layout_;
 };
 
 // Not Valid() before it is positioned, past either end, and for good after corruption was met.
@@ -110,8 +153,6 @@ class Block::Iterator {
   bool DecodeRestart(uint32_t i);
   // The last restart point whose offset is below `offset`. REQUIRES: offset > 0
   uint32_t RestartBefore(uint32_t offset) const;
-  // Asks for the memory between a restart point and the next one.
-  void PrefetchInterval(uint32_t i) const;
   bool Corrupt(const char* why);
 
   const Block* block_ = nullptr;

@@ -4,8 +4,9 @@
 #include <algorithm>
 #include <cassert>
 
+#include "lsm/format/checksum.h"
 #include "lsm/format/coding.h"
-#include "lsm/format/table_format.h"
+#include "lsm/format/internal_key.h"
 
 namespace lsm {
 namespace {
@@ -15,8 +16,8 @@ constexpr size_t kKeepCapacity = size_t{1} << 20;
 
 }  // namespace
 
-BlockBuilder::BlockBuilder(int restart_interval)
-    : restart_interval_(static_cast<size_t>(restart_interval)) {
+BlockBuilder::BlockBuilder(BlockKind kind, int restart_interval)
+    : kind_(kind), restart_interval_(static_cast<size_t>(restart_interval)) {
   assert(restart_interval >= 1);
 }
 
@@ -41,11 +42,19 @@ void BlockBuilder::Add(std::string_view key, std::string_view value) {
   buffer_.append(value);
   last_key_.resize(shared);
   last_key_.append(key.substr(shared));
+  if (kind_ == BlockKind::kData) {
+    tags_.push_back(BlockTag(HashKey(key.substr(0, key.size() - kInternalTrailerSize))));
+  }
 }
 
 std::string* BlockBuilder::Finish() {
   for (const uint32_t restart : restarts_) PutFixed32(&buffer_, restart);
   PutFixed32(&buffer_, static_cast<uint32_t>(restarts_.size()));
+  if (kind_ == BlockKind::kData) {
+    buffer_.append(tags_);
+    PutFixed32(&buffer_, static_cast<uint32_t>(tags_.size()));
+    PutFixed32(&buffer_, static_cast<uint32_t>(restart_interval_));
+  }
   return &buffer_;
 }
 
@@ -53,12 +62,13 @@ void BlockBuilder::Reset() {
   buffer_.clear();
   if (buffer_.capacity() > kKeepCapacity) buffer_.shrink_to_fit();
   restarts_.clear();
+  tags_.clear();
   since_restart_ = 0;
   last_key_.clear();
 }
 
 size_t BlockBuilder::UpperBound(std::string_view key, std::string_view value) const {
-  return Size() + 4 + 30 + key.size() + value.size();
+  return Size() + 4 + 1 + 30 + key.size() + value.size();
 }
 
 }  // namespace lsm

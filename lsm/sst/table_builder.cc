@@ -54,8 +54,8 @@ struct TableBuilder::Rep {
       : options(Sane(wanted)),
         file(std::move(target)),
         file_number(number),
-        block(options.block_restart_interval),
-        index(kIndexRestartInterval) {}
+        block(BlockKind::kData, options.block_restart_interval),
+        index(BlockKind::kIndex, kIndexRestartInterval) {}
 
   // Where the next byte goes.
   uint64_t offset() const { return written + unwritten.size(); }

@@ -129,7 +129,7 @@ Status SliceVerifier::CheckProperties() {
 }
 
 Status SliceVerifier::Run() {
-  Result<std::shared_ptr<const Block>> index = file_->ReadBlock(where_.index, "index block");
+  Result<std::shared_ptr<const Block>> index = file_->ReadBlock(where_.index, BlockKind::kIndex);
   RETURN_IF_ERROR(index.status());
   if (const char* why = (*index)->Check()) {
     return file_->Corruption("index block", where_.index.offset, why);
@@ -208,7 +208,8 @@ Status DumpDataBlock(const TableFile& file, BlockHandle handle, const LineSink& 
   Result<OwnedBytes> bytes = file.ReadContents(handle, "data block", &size, &compression);
   RETURN_IF_ERROR(bytes.status());
   const char* why;
-  const std::shared_ptr<const Block> block = Block::Parse(std::move(*bytes), size, &why);
+  const std::shared_ptr<const Block> block =
+      Block::Parse(std::move(*bytes), size, BlockKind::kData, &why);
   if (block == nullptr) return file.Corruption("data block", handle.offset, why);
   line("block " + HandleText(handle) + " " + CompressionName(compression) +
        " uncompressed=" + std::to_string(size));
@@ -233,7 +234,7 @@ Status DumpSlice(const std::shared_ptr<const TableFile>& file, const SstSlice& w
   const Result<SstProperties> properties = (*reader)->ReadProperties();
   RETURN_IF_ERROR(properties.status());
   line(PropertiesText(*properties));
-  Result<std::shared_ptr<const Block>> index = file->ReadBlock(where.index, "index block");
+  Result<std::shared_ptr<const Block>> index = file->ReadBlock(where.index, BlockKind::kIndex);
   RETURN_IF_ERROR(index.status());
   const TableSlice slice(file, where, std::move(*index), nullptr);
   Block::Iterator entry(slice.index());

@@ -80,12 +80,13 @@ Result<OwnedBytes> TableFile::ReadContents(BlockHandle handle, const char* what,
 }
 
 Result<std::shared_ptr<const Block>> TableFile::ReadBlock(BlockHandle handle,
-                                                          const char* what) const {
+                                                          BlockKind kind) const {
+  const char* const what = kind == BlockKind::kData ? "data block" : "index block";
   size_t size;
   Result<OwnedBytes> bytes = ReadContents(handle, what, &size);
   RETURN_IF_ERROR(bytes.status());
   const char* why;
-  std::shared_ptr<const Block> block = Block::Parse(std::move(*bytes), size, &why);
+  std::shared_ptr<const Block> block = Block::Parse(std::move(*bytes), size, kind, &why);
   if (block == nullptr) return Corruption(what, handle.offset, why);
   return block;
 }

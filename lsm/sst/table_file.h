@@ -41,7 +41,7 @@ class TableFile {
   Result<OwnedBytes> ReadContents(BlockHandle handle, const char* what, size_t* size,
                                   uint8_t* compression = nullptr) const;
   // The same for a data or index block.
-  Result<std::shared_ptr<const Block>> ReadBlock(BlockHandle handle, const char* what) const;
+  Result<std::shared_ptr<const Block>> ReadBlock(BlockHandle handle, BlockKind kind) const;
 
   // kCorruption: "PATH: WHAT at offset OFFSET: WHY".
   Status Corruption(const char* what, uint64_t offset, std::string_view why) const;

@@ -26,7 +26,7 @@ Result<std::shared_ptr<const Block>> TableSlice::ReadDataBlock(BlockHandle handl
       return block;
     }
   }
-  Result<std::shared_ptr<const Block>> block = file_->ReadBlock(handle, "data block");
+  Result<std::shared_ptr<const Block>> block = file_->ReadBlock(handle, BlockKind::kData);
   RETURN_IF_ERROR(block.status());
   blocks_read_.fetch_add(1, std::memory_order_relaxed);
   if (cache_ != nullptr && fill_cache) {

@@ -37,7 +37,7 @@ Result<std::unique_ptr<TableReader>> TableReader::Open(std::shared_ptr<const Tab
   if (where == nullptr) {
     return Status::NotFound(file->path() + ": no slice of tree " + std::to_string(tree));
   }
-  Result<std::shared_ptr<const Block>> index = file->ReadBlock(where->index, "index block");
+  Result<std::shared_ptr<const Block>> index = file->ReadBlock(where->index, BlockKind::kIndex);
   RETURN_IF_ERROR(index.status());
   std::optional<Filter> filter;
   if (where->filter.size != 0) {
@@ -58,35 +58,31 @@ Result<std::unique_ptr<TableReader>> TableReader::Open(std::shared_ptr<const Tab
 // 1. The filter says whether the key can be here at all.
 // 2. The index names the only data block that can hold the newest visible record: FORMAT.md has a
 //    key's versions that begin in a block end before the next one, or stand in the index.
-// 3. The first record at or after (key, sequence) in it is the answer, if it is of this key.
 Result<TableLookup> TableReader::Get(std::string_view key, SequenceNumber sequence,
                                      PinnedValue* value, bool* filtered) const {
   const TableSlice& slice = rep_->slice;
-  TableLookup lookup;
-  const bool absent = rep_->filter.has_value() && !rep_->filter->MayContain(HashKey(key));
+  const uint64_t hash = HashKey(key);
+  const bool absent = rep_->filter.has_value() && !rep_->filter->MayContain(hash);
   if (filtered != nullptr) *filtered = absent;
-  if (absent) return lookup;
+  if (absent) return TableLookup();
 
   Block::Iterator index(slice.index());
   index.Seek(key, sequence);
   if (index.corruption() != nullptr) return slice.IndexCorruption(index.corruption());
-  if (!index.Valid()) return lookup;
+  if (!index.Valid()) return TableLookup();
 
   const Result<BlockHandle> handle = slice.DataHandle(index);
   RETURN_IF_ERROR(handle.status());
   Result<std::shared_ptr<const Block>> block = slice.ReadDataBlock(*handle, true);
   RETURN_IF_ERROR(block.status());
-  Block::Iterator data(block->get());
-  data.Seek(key, sequence);
-  if (data.corruption() != nullptr) {
-    return slice.file().Corruption("data block", handle->offset, data.corruption());
+  const Block::Found found = (*block)->Find(key, hash, sequence);
+  if (found.corruption != nullptr) {
+    return slice.file().Corruption("data block", handle->offset, found.corruption);
   }
-  if (!data.Valid() || data.user_key() != key) return lookup;
-  lookup.found = true;
-  lookup.type = data.type();
-  lookup.sequence = data.sequence();
-  if (lookup.type == RecordType::kValue) *value = PinnedValue(data.value(), std::move(*block));
-  return lookup;
+  if (found.lookup.found && found.lookup.type == RecordType::kValue) {
+    *value = PinnedValue(found.value, std::move(*block));
+  }
+  return found.lookup;
 }
 
 std::unique_ptr<InternalIterator> TableReader::NewIterator(bool fill_cache) const {

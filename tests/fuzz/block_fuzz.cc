@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The input is a block's contents. Iterators end and stay within it; if it checks out, walking it
-// backwards gives what walking it forwards does, and each entry is found by seeking.
+// The input is a byte that says of which kind, and a block's contents. Iterators end and stay
+// within it; if it checks out, walking it backwards gives what walking it forwards does, and each
+// entry is found by seeking and, in a data block, by a point search.
 
 #include <cstdint>
 #include <cstdlib>
@@ -9,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "lsm/format/checksum.h"
 #include "lsm/sst/block.h"
 
 namespace {
@@ -31,10 +33,14 @@ void Require(bool condition) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (size == 0) return 0;
+  const lsm::BlockKind kind = *data % 2 == 0 ? lsm::BlockKind::kData : lsm::BlockKind::kIndex;
+  ++data;
+  --size;
   lsm::OwnedBytes bytes(size);
   if (size > 0) std::memcpy(bytes.data.get(), data, size);
   const char* why;
-  const auto block = lsm::Block::Parse(std::move(bytes), size, &why);
+  const auto block = lsm::Block::Parse(std::move(bytes), size, kind, &why);
   Require((block == nullptr) == (why != nullptr));
   if (block == nullptr) return 0;
   const bool good = block->Check() == nullptr;
@@ -59,6 +65,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (good) Require(seek.Valid() && EntryAt(seek) == forwards[i]);
     seek.SeekBefore(forwards[i].key, forwards[i].sequence);
     if (good) Require(seek.Valid() == (i > 0) && (i == 0 || EntryAt(seek) == forwards[i - 1]));
+    if (kind == lsm::BlockKind::kIndex) continue;
+    const lsm::Block::Found found =
+        block->Find(forwards[i].key, lsm::HashKey(forwards[i].key), forwards[i].sequence);
+    if (good) Require(found.corruption == nullptr && found.lookup.found);
+    if (good) Require(found.value == forwards[i].value);
   }
   return 0;
 }

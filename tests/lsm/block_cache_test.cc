@@ -18,7 +18,7 @@ namespace {
 
 // A block whose only value says where it belongs.
 std::shared_ptr<const Block> MakeBlock(uint64_t file, uint64_t offset) {
-  BlockBuilder builder(1);
+  BlockBuilder builder(BlockKind::kIndex, 1);
   std::string key;
   AppendInternalKey(&key, "k", 1, RecordType::kValue);
   builder.Add(key, std::to_string(file) + ":" + std::to_string(offset));
@@ -26,7 +26,7 @@ std::shared_ptr<const Block> MakeBlock(uint64_t file, uint64_t offset) {
   OwnedBytes bytes(contents.size());
   std::memcpy(bytes.data.get(), contents.data(), contents.size());
   const char* why;
-  return Block::Parse(std::move(bytes), contents.size(), &why);
+  return Block::Parse(std::move(bytes), contents.size(), BlockKind::kIndex, &why);
 }
 
 bool IsBlock(const Block& block, uint64_t file, uint64_t offset) {

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <vector>
 
+#include "lsm/format/checksum.h"
 #include "lsm/random.h"
 #include "lsm/sst/block_builder.h"
 
@@ -24,22 +25,25 @@ std::string InternalKey(const std::string& key, SequenceNumber sequence) {
   return bytes;
 }
 
-std::string Build(const std::vector<Entry>& entries, int restart_interval) {
-  BlockBuilder builder(restart_interval);
+std::string Build(const std::vector<Entry>& entries, int restart_interval,
+                  BlockKind kind = BlockKind::kIndex) {
+  BlockBuilder builder(kind, restart_interval);
   for (const Entry& e : entries) builder.Add(InternalKey(e.key, e.sequence), e.value);
   return *builder.Finish();
 }
 
 // A buffer of exactly the contents' size, so that a sanitizer sees a read beyond them.
-std::shared_ptr<const Block> Parse(std::string_view contents, const char** why) {
+std::shared_ptr<const Block> Parse(std::string_view contents, const char** why,
+                                   BlockKind kind = BlockKind::kIndex) {
   OwnedBytes bytes(contents.size());
   std::memcpy(bytes.data.get(), contents.data(), contents.size());
-  return Block::Parse(std::move(bytes), contents.size(), why);
+  return Block::Parse(std::move(bytes), contents.size(), kind, why);
 }
 
-std::shared_ptr<const Block> MustParse(std::string_view contents) {
+std::shared_ptr<const Block> MustParse(std::string_view contents,
+                                       BlockKind kind = BlockKind::kIndex) {
   const char* why;
-  auto block = Parse(contents, &why);
+  auto block = Parse(contents, &why, kind);
   REQUIRE_MESSAGE(block != nullptr, why);
   return block;
 }
@@ -92,7 +96,8 @@ TEST_CASE("a block gives its entries back, forwards, backwards and by seeking") 
     Random random(seed);
     const std::vector<Entry> entries = RandomEntries(&random, 1 + random.Uniform(80));
     const int interval = static_cast<int>(1 + random.Uniform(20));
-    const auto block = MustParse(Build(entries, interval));
+    const BlockKind kind = random.OneIn(2) ? BlockKind::kData : BlockKind::kIndex;
+    const auto block = MustParse(Build(entries, interval, kind), kind);
     CHECK(block->Check() == nullptr);
     Block::Iterator it(block.get());
     CHECK_FALSE(it.Valid());
@@ -138,6 +143,91 @@ TEST_CASE("an empty key and an empty value are entries like any other") {
     it.SeekToLast();
     CheckAt(it, entries, 2);
   }
+}
+
+TEST_CASE("a point search finds what a seek finds") {
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    CAPTURE(seed);
+    Random random(seed);
+    std::vector<Entry> entries = RandomEntries(&random, 1 + random.Uniform(80));
+    // Sequences that share their low bytes, so that trailers are shared with the predecessor.
+    if (random.OneIn(2)) {
+      for (Entry& entry : entries) entry.sequence <<= 16;
+    }
+    const int interval = static_cast<int>(1 + random.Uniform(20));
+    const auto block = MustParse(Build(entries, interval, BlockKind::kData), BlockKind::kData);
+    for (int round = 0; round < 200; ++round) {
+      const Entry& near = entries[random.Uniform(entries.size())];
+      std::string key = near.key;
+      SequenceNumber sequence = near.sequence;
+      if (random.OneIn(4) && !key.empty()) key.pop_back();
+      if (random.OneIn(4)) key += static_cast<char>(random.Next32());
+      if (random.OneIn(3)) sequence = random.OneIn(2) ? kMaxSequence : sequence - 1;
+      const size_t at = LowerBound(entries, key, sequence);
+      const bool there = at < entries.size() && entries[at].key == key;
+      const Block::Found found = block->Find(key, HashKey(key), sequence);
+      REQUIRE(found.corruption == nullptr);
+      REQUIRE(found.lookup.found == there);
+      if (!there) continue;
+      CHECK(found.lookup.sequence == entries[at].sequence);
+      CHECK(found.lookup.type == RecordType::kValue);
+      CHECK(found.value == entries[at].value);
+    }
+  }
+}
+
+TEST_CASE("keys with the tag of another key are told from it") {
+  // 300 keys have some tags in common; of 3,000 absent ones nearly all meet the tag of another.
+  std::vector<Entry> entries;
+  for (int i = 1000; i < 1300; ++i) entries.push_back({"k" + std::to_string(i), 7, "v"});
+  const auto block = MustParse(Build(entries, 4, BlockKind::kData), BlockKind::kData);
+  for (const Entry& entry : entries) {
+    CHECK(block->Find(entry.key, HashKey(entry.key), 7).lookup.found);
+  }
+  for (int i = 2000; i < 5000; ++i) {
+    const std::string key = "k" + std::to_string(i);
+    const Block::Found found = block->Find(key, HashKey(key), kMaxSequence);
+    CHECK_FALSE(found.lookup.found);
+    CHECK(found.corruption == nullptr);
+  }
+}
+
+TEST_CASE("tags that do not fit the entries are refused, or found by checking") {
+  const std::vector<Entry> entries = {{"a", 1, "1"}, {"b", 1, "2"}, {"c", 1, "3"}};
+  const std::string good = Build(entries, 2, BlockKind::kData);
+  const size_t counts = good.size() - 8;
+  const auto refused = [&](size_t at, uint32_t value) {
+    std::string bad = good;
+    EncodeFixed32(bad.data() + at, value);
+    const char* why = nullptr;
+    return Parse(bad, &why, BlockKind::kData) == nullptr && why != nullptr;
+  };
+  CHECK_FALSE(refused(counts, 3));
+  CHECK(refused(counts, 0));
+  CHECK(refused(counts, 4));
+  CHECK(refused(counts, 1000));
+  CHECK(refused(counts, UINT32_MAX));
+  CHECK(refused(counts + 4, 0));
+  CHECK(refused(counts + 4, 1));
+  CHECK(refused(counts + 4, 3));
+  CHECK(refused(counts + 4, UINT32_MAX));
+  const char* why = nullptr;
+  for (size_t size = 0; size < good.size(); ++size) {
+    why = nullptr;
+    const auto block =
+        Parse(std::string_view(good).substr(good.size() - size), &why, BlockKind::kData);
+    CHECK((block == nullptr || block->Check() != nullptr));
+  }
+  for (size_t i = 0; i < entries.size(); ++i) {
+    std::string bad = good;
+    bad[counts - 1 - i] = static_cast<char>(bad[counts - 1 - i] + 1);
+    CHECK(MustParse(bad, BlockKind::kData)->Check() != nullptr);
+  }
+  // Three entries with an interval of 2 have restart points at the first and the third.
+  const std::string other = Build(entries, 1, BlockKind::kIndex);
+  std::string moved = good;
+  EncodeFixed32(moved.data() + counts - 3 - 8, DecodeFixed32(other.data() + other.size() - 12));
+  CHECK(MustParse(moved, BlockKind::kData)->Check() != nullptr);
 }
 
 TEST_CASE("impossible restart points are refused") {
@@ -193,13 +283,14 @@ TEST_CASE("no mutation of a block makes an iterator hang or leave the block") {
   for (uint64_t seed = 1; seed <= 300; ++seed) {
     CAPTURE(seed);
     Random random(seed);
-    std::string bytes = Build(RandomEntries(&random, 1 + random.Uniform(30)),
-                              static_cast<int>(1 + random.Uniform(4)));
+    const BlockKind kind = random.OneIn(2) ? BlockKind::kData : BlockKind::kIndex;
+    const std::vector<Entry> entries = RandomEntries(&random, 1 + random.Uniform(30));
+    std::string bytes = Build(entries, static_cast<int>(1 + random.Uniform(4)), kind);
     for (uint64_t n = 1 + random.Uniform(4); n > 0; --n) {
       bytes[random.Uniform(bytes.size())] = static_cast<char>(random.Next32());
     }
     const char* why = nullptr;
-    const auto block = Parse(bytes, &why);
+    const auto block = Parse(bytes, &why, kind);
     CHECK((block == nullptr) == (why != nullptr));
     if (block == nullptr) continue;
     // Forwards, every entry takes three bytes at least. Backwards, offsets descend.
@@ -214,6 +305,12 @@ TEST_CASE("no mutation of a block makes an iterator hang or leave the block") {
     Block::Iterator seek(block.get());
     seek.SeekBefore("m", 500);
     CHECK((!seek.Valid() || seek.corruption() == nullptr));
+    if (kind == BlockKind::kIndex) continue;
+    for (const Entry& entry : entries) {
+      const Block::Found found = block->Find(entry.key, HashKey(entry.key), kMaxSequence);
+      CHECK((!found.lookup.found || found.corruption == nullptr));
+      CHECK(found.value.size() <= bytes.size());
+    }
   }
 }
 

@@ -35,7 +35,7 @@ const std::map<TreeId, SstRecords>& SmallTrees() {
 std::string SmallFile(Compression compression) {
   MemFileSystem fs;
   TableBuilderOptions options;
-  options.block_size = 64;
+  options.block_size = 100;
   options.compression = compression;
   REQUIRE(WriteSst(&fs, kPath, kNumber, options, SmallTrees()).ok());
   REQUIRE(VerifySst(&fs, kPath, kNumber).ok());
@@ -257,7 +257,7 @@ TEST_CASE("a file of an unknown version or with a foreign magic is refused as su
   const std::string good = SmallFile(Compression::kNone);
   MemFileSystem fs;
   std::string bad = good;
-  bad[bad.size() - kSstFooterSize + 28] = 2;
+  bad[bad.size() - kSstFooterSize + 28] = static_cast<char>(kSstFormatVersion + 1);
   ResealSst(kNumber, &bad);
   fs.SetContents(kPath, bad);
   const auto versioned = TableReader::Open(&fs, kPath, kNumber, kTree, nullptr);
@@ -313,6 +313,10 @@ TEST_CASE("files that are wrong behind right checksums fail verification") {
   fails_with(3, 1, "differ from the records");  // a tombstone in place of a value
   fails_with(3, 2, "malformed internal key");
   fails_with(4, 13, "differ from the records");
+  // Its 20 bytes are followed by one restart point, the number of them, a tag, the number of
+  // entries and the restart interval.
+  fails_with(28, static_cast<char>(good[28] + 1), "a tag is not that of its key");
+  fails_with(29, 2, "impossible number");
   // The first block's index key is its only record's: three lengths, then type and sequence.
   fails_with(slice.index.offset + 4, 13, "does not part its data block");
   // The first property is data_blocks.

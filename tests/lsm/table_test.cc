@@ -245,7 +245,7 @@ TEST_CASE("the same records give the same bytes, whatever the order of their ins
 TEST_CASE("the bytes of a small SST file are those of its golden file") {
   MemFileSystem fs;
   TableBuilderOptions options;
-  options.block_size = 80;
+  options.block_size = 90;
   options.filter_bits_per_key = 10;
   options.compression = Compression::kNone;
   const SstRecords records = {{"apple", 5, RecordType::kValue, "red"},
@@ -261,15 +261,18 @@ TEST_CASE("the bytes of a small SST file are those of its golden file") {
                         {3, "shares 5, adds 8, value of 0"},
                         {8, "(apple), type tombstone, sequence 2"},
                         {8, "restart points: at 0; 1 of them"},
+                        {2, "tags"},
+                        {8, "2 entries, restart interval 16"},
                         {9, "compression none, checksum"},
-                        {3, "data block at 47: shares 0, adds 14, value of 0"},
+                        {3, "data block at 57: shares 0, adds 14, value of 0"},
                         {14, "banana, type value, sequence 3"},
                         {8, "restart points"},
+                        {9, "tag, 1 entry, restart interval 16"},
                         {9, "compression, checksum"},
-                        {64, "filter block at 81: one line"},
+                        {64, "filter block at 100: one line"},
                         {1, "6 probes"},
                         {9, "compression, checksum"},
-                        {14, "properties block at 155: data_blocks"},
+                        {14, "properties block at 174: data_blocks"},
                         {10, "entries"},
                         {19, "largest_key"},
                         {19, "largest_sequence"},
@@ -279,23 +282,24 @@ TEST_CASE("the bytes of a small SST file are those of its golden file") {
                         {20, "smallest_sequence"},
                         {13, "tombstones"},
                         {9, "compression, checksum"},
-                        {3, "index block at 312: shares 0, adds 9, value of 2"},
+                        {3, "index block at 331: shares 0, adds 9, value of 2"},
                         {9, "b, type value, greatest sequence: parts apple from banana"},
-                        {2, "data block at 0, 38 bytes"},
+                        {2, "data block at 0, 48 bytes"},
                         {3, "shares 0, adds 14, value of 2"},
                         {14, "banana, type value, sequence 3"},
-                        {2, "data block at 47, 25 bytes"},
+                        {2, "data block at 57, 34 bytes"},
                         {12, "restart points: at 0, at 14; 2 of them"},
                         {9, "compression, checksum"},
-                        {3, "tree 9, data block at 366: shares 0, adds 8, value of 1"},
+                        {3, "tree 9, data block at 385: shares 0, adds 8, value of 1"},
                         {8, "empty key, type value, sequence 4"},
                         {1, "v"},
                         {8, "restart points"},
+                        {9, "tag, 1 entry, restart interval 16"},
                         {9, "compression, checksum"},
-                        {74, "filter block at 395"},
-                        {146, "properties block at 469"},
-                        {31, "index block at 615"},
-                        {10, "slice directory at 646: tree 1, handles"},
+                        {74, "filter block at 423"},
+                        {146, "properties block at 497"},
+                        {31, "index block at 643"},
+                        {10, "slice directory at 674: tree 1, handles"},
                         {11, "tree 9, handles"},
                         {9, "compression, checksum"},
                         {8, "footer: slice directory offset"},
@@ -407,7 +411,7 @@ TEST_CASE("an iterator holds no data block before it is positioned, and at most 
   // asks, and nobody else unless the iterator does.
   const auto file = TableFile::Open(&fs, kPath, kNumber);
   REQUIRE(file.ok());
-  const auto index = (*file)->ReadBlock((*file)->slices()[0].index, "index block");
+  const auto index = (*file)->ReadBlock((*file)->slices()[0].index, BlockKind::kIndex);
   REQUIRE(index.ok());
   std::vector<uint64_t> offsets;
   const TableSlice slice(*file, (*file)->slices()[0], *index, nullptr);

@@ -41,7 +41,7 @@ void ResealSlice(const SstSlice& slice, uint64_t file_number, std::string* bytes
   OwnedBytes owned(contents.size());
   std::memcpy(owned.data.get(), contents.data(), contents.size());
   const char* why;
-  const auto index = Block::Parse(std::move(owned), contents.size(), &why);
+  const auto index = Block::Parse(std::move(owned), contents.size(), BlockKind::kIndex, &why);
   if (index == nullptr) return;
   Block::Iterator entry(index.get());
   for (entry.SeekToFirst(); entry.Valid(); entry.Next()) {

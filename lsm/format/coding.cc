@@ -24,17 +24,8 @@ size_t VarintLength(uint64_t value) {
   return length;
 }
 
-char* EncodeVarint64(char* to, uint64_t value) {
-  while (value >= 0x80) {
-    *to++ = static_cast<char>(value | 0x80);
-    value >>= 7;
-  }
-  *to++ = static_cast<char>(value);
-  return to;
-}
-
 void PutVarint64(std::string* to, uint64_t value) {
-  char bytes[10];
+  char bytes[kMaxVarintLength];
   const char* end = EncodeVarint64(bytes, value);
   to->append(bytes, static_cast<size_t>(end - bytes));
 }
@@ -65,7 +56,7 @@ bool GetFixed64(std::string_view* input, uint64_t* value) {
   return true;
 }
 
-bool GetVarint64(std::string_view* input, uint64_t* value) {
+bool GetLongVarint64(std::string_view* input, uint64_t* value) {
   uint64_t result = 0;
   for (unsigned shift = 0; shift <= 63; shift += 7) {
     if (input->empty()) return false;

@@ -42,13 +42,30 @@ void PutLengthPrefixed(std::string* to, std::string_view bytes);
 [[nodiscard]] bool GetFixed32(std::string_view* input, uint32_t* value);
 [[nodiscard]] bool GetFixed64(std::string_view* input, uint64_t* value);
 [[nodiscard]] bool GetVarint32(std::string_view* input, uint32_t* value);
-[[nodiscard]] bool GetVarint64(std::string_view* input, uint64_t* value);
+[[nodiscard]] bool GetLongVarint64(std::string_view* input, uint64_t* value);
+// Most are one byte.
+[[nodiscard]] inline bool GetVarint64(std::string_view* input, uint64_t* value) {
+  if (input->empty() || static_cast<unsigned char>(input->front()) >= 0x80) {
+    return GetLongVarint64(input, value);
+  }
+  *value = static_cast<unsigned char>(input->front());
+  input->remove_prefix(1);
+  return true;
+}
 [[nodiscard]] bool GetVarintSigned64(std::string_view* input, int64_t* value);
 // `bytes` points into `input`.
 [[nodiscard]] bool GetLengthPrefixed(std::string_view* input, std::string_view* bytes);
 
 size_t VarintLength(uint64_t value);
+inline constexpr size_t kMaxVarintLength = 10;
 // Returns one past the last byte written. REQUIRES: room for VarintLength(value) bytes.
-char* EncodeVarint64(char* to, uint64_t value);
+inline char* EncodeVarint64(char* to, uint64_t value) {
+  while (value >= 0x80) {
+    *to++ = static_cast<char>(value | 0x80);
+    value >>= 7;
+  }
+  *to++ = static_cast<char>(value);
+  return to;
+}
 
 }  // namespace lsm

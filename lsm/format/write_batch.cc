@@ -19,8 +19,18 @@ enum class Op : uint64_t {
 constexpr unsigned kOpBits = 3;
 constexpr uint64_t kOpMask = (uint64_t{1} << kOpBits) - 1;
 
-void PutOp(std::string* rep, TreeId tree, Op op) {
-  PutVarint64(rep, uint64_t{tree} << kOpBits | static_cast<uint64_t>(op));
+uint64_t TreeAndOp(TreeId tree, Op op) {
+  return uint64_t{tree} << kOpBits | static_cast<uint64_t>(op);
+}
+
+void PutOp(std::string* rep, TreeId tree, Op op) { PutVarint64(rep, TreeAndOp(tree, op)); }
+
+// The operation and its key.
+void PutOpOnKey(std::string* rep, TreeId tree, Op op, std::string_view key) {
+  char bytes[2 * kMaxVarintLength];
+  const char* const end = EncodeVarint64(EncodeVarint64(bytes, TreeAndOp(tree, op)), key.size());
+  rep->append(bytes, static_cast<size_t>(end - bytes));
+  rep->append(key);
 }
 
 // Takes operations from the front of `rest`. Malformed() tells what is wrong with the last one.
@@ -94,16 +104,14 @@ class OperationReader {
 
 void WriteBatch::Put(TreeId tree, std::string_view key, std::string_view value) {
   assert(key.size() <= kMaxKeySize && value.size() <= kMaxValueSize);
-  PutOp(&rep_, tree, Op::kPut);
-  PutLengthPrefixed(&rep_, key);
+  PutOpOnKey(&rep_, tree, Op::kPut, key);
   PutLengthPrefixed(&rep_, value);
   ++count_;
 }
 
 void WriteBatch::Delete(TreeId tree, std::string_view key) {
   assert(key.size() <= kMaxKeySize);
-  PutOp(&rep_, tree, Op::kDelete);
-  PutLengthPrefixed(&rep_, key);
+  PutOpOnKey(&rep_, tree, Op::kDelete, key);
   ++count_;
 }
 

@@ -66,8 +66,9 @@ Result<std::unique_ptr<LogWriter>> LogWriter::Prepare(FileSystem* fs, const std:
 }
 
 void LogWriter::FrameUnit(std::string* payload, uint32_t operations, std::string_view unit) {
-  PutVarint64(payload, unit.size());
-  PutVarint32(payload, operations);
+  char bytes[2 * kMaxVarintLength];
+  const char* const end = EncodeVarint64(EncodeVarint64(bytes, unit.size()), operations);
+  payload->append(bytes, static_cast<size_t>(end - bytes));
   payload->append(unit);
 }
 

@@ -124,7 +124,7 @@ void EventLoop::Ready(Connection* connection) {
   if (connection->queued()) return;
   connection->set_queued(true);
   if (queue_.empty()) uv_idle_start(idle_.get(), [](uv_idle_t*) {});
-  queue_.push_back(connection->id());
+  queue_.push_back(connection);
 }
 
 void EventLoop::Wake(redis::ClientId client) {
@@ -160,14 +160,13 @@ void EventLoop::Tick() {
     batch_.swap(queue_);
     instance_->BeginTick();
     if (batch_.size() > 1) Prefetch();
-    for (const redis::ClientId id : batch_) {
-      Connection* connection = Find(id);
+    for (Connection* const connection : batch_) {
       connection->set_queued(false);
       RunSession(connection);
     }
     instance_->EndTick();
-    Flush(batch_);
-    Reap(batch_);
+    Flush();
+    Reap();
     batch_.clear();
     if (queue_.empty()) uv_idle_stop(idle_.get());
   }
@@ -177,14 +176,13 @@ void EventLoop::Tick() {
 
 void EventLoop::Prefetch() {
   sessions_.clear();
-  for (const redis::ClientId id : batch_) sessions_.push_back(Find(id)->session());
+  for (Connection* const connection : batch_) sessions_.push_back(connection->session());
   instance_->Prefetch(sessions_);
 }
 
 void EventLoop::RunSession(Connection* connection) {
   if (connection->killed() || connection->closing() || draining_) return;
   connection->set_paused(false);
-  std::string& input = connection->session()->input();
   switch (instance_->Run(connection->session())) {
     case RunResult::kIdle:
       if (connection->input_ended()) connection->CloseWhenWritten();
@@ -204,27 +202,26 @@ void EventLoop::RunSession(Connection* connection) {
       connection->CloseWhenWritten();
       break;
   }
-  if (input.capacity() > kKeptInput && input.size() < input.capacity() / 4) input.shrink_to_fit();
 }
 
-void EventLoop::Flush(const std::vector<redis::ClientId>& batch) {
-  for (const redis::ClientId id : batch) {
-    Connection* connection = Find(id);
-    if (!connection->session()->releasable_output().empty()) {
-      ++instance_->statistics().socket_writes;
-    }
+void EventLoop::Flush() {
+  for (Connection* const connection : batch_) {
+    redis::Session* const session = connection->session();
+    if (!session->releasable_output().empty()) ++instance_->statistics().socket_writes;
     connection->Flush();
-    instance_->client_limits().OnWritten(connection->session());
+    std::string& input = session->input();
+    if (input.capacity() > kKeptInput && input.size() < input.capacity() / 4) input.shrink_to_fit();
+    instance_->client_limits().OnWritten(session);
   }
 }
 
-void EventLoop::Reap(const std::vector<redis::ClientId>& batch) {
-  for (const redis::ClientId id : batch) {
-    const auto found = connections_.find(id);
-    if (!found->second->Done()) continue;
+void EventLoop::Reap() {
+  for (Connection* const connection : batch_) {
+    if (!connection->Done()) continue;
     // It may have been queued again in this tick.
-    if (found->second->queued()) std::erase(queue_, id);
-    connections_.erase(found);
+    if (connection->queued()) std::erase(queue_, connection);
+    const redis::ClientId id = connection->id();
+    connections_.erase(id);
     instance_->Disconnect(id);
   }
 }

@@ -83,8 +83,9 @@ class EventLoop : public ConnectionOwner {
   // Of the sessions in batch_.
   void Prefetch();
   void RunSession(Connection* connection);
-  void Flush(const std::vector<redis::ClientId>& batch);
-  void Reap(const std::vector<redis::ClientId>& batch);
+  // Those of batch_ too.
+  void Flush();
+  void Reap();
   Connection* Find(redis::ClientId client) const;
 
   void Cron();
@@ -104,8 +105,9 @@ class EventLoop : public ConnectionOwner {
   UvHandle<uv_timer_t> drain_timer_;
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
   std::unordered_map<redis::ClientId, std::unique_ptr<Connection>> connections_;
-  std::vector<redis::ClientId> queue_;
-  std::vector<redis::ClientId> batch_;     // of the running tick; kept for its capacity
+  // Connections are destroyed in Reap only, and are in neither of these then.
+  std::vector<Connection*> queue_;
+  std::vector<Connection*> batch_;         // of the running tick; kept for its capacity
   std::vector<redis::Session*> sessions_;  // the same, for Prefetch
   const std::unique_ptr<char[]> read_buffer_;
   std::multimap<uint64_t, redis::ClientId> alarms_;  // by the loop's milliseconds

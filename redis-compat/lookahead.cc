@@ -62,8 +62,8 @@ void Lookahead::Fill(Session* session) {
   const bool one = instance_->MustAuthenticate(*session);
   const size_t size = input.size();
   do {
-    const Outcome outcome = session->parser_.Next(input);
-    Add(session->parser_, outcome, input);
+    Add(&session->parser_, input);
+    const Outcome outcome = pieces_.back().outcome;
     if (outcome == Outcome::kNeedMore || outcome == Outcome::kError) break;
     input.remove_prefix(pieces_.back().consumed);
   } while (!one && pieces_.size() < kMaxPieces && arguments_.size() < kMaxArguments &&
@@ -71,16 +71,21 @@ void Lookahead::Fill(Session* session) {
   if (pieces_.size() > 1 || arguments_.size() > 3) PrefetchPieces(*session);
 }
 
-void Lookahead::Add(const resp::RequestParser& parser, Outcome outcome, std::string_view input) {
-  Piece piece{outcome, arguments_.size(), 0, 0, false};
-  if (outcome == Outcome::kCommand || outcome == Outcome::kEmpty)
-    piece.consumed = parser.consumed();
-  if (outcome == Outcome::kCommand) {
-    // The arguments of an inline command lie in the parser: nothing can be parsed behind it yet.
-    piece.is_inline = input[0] != '*';
-    piece.argument_count = parser.arguments().size();
-    arguments_.insert(arguments_.end(), parser.arguments().begin(), parser.arguments().end());
+void Lookahead::Add(resp::RequestParser* parser, std::string_view input) {
+  Piece piece{Outcome::kCommand, arguments_.size(), 0, 0, false, nullptr};
+  piece.consumed = parser->TakeWhole(input, &arguments_);
+  if (piece.consumed == 0) {
+    piece.outcome = parser->Next(input);
+    if (piece.outcome == Outcome::kCommand) {
+      // The arguments of an inline command lie in the parser: nothing can be parsed behind it yet.
+      piece.is_inline = input[0] != '*';
+      arguments_.insert(arguments_.end(), parser->arguments().begin(), parser->arguments().end());
+    }
+    if (piece.outcome == Outcome::kCommand || piece.outcome == Outcome::kEmpty) {
+      piece.consumed = parser->consumed();
+    }
   }
+  piece.argument_count = arguments_.size() - piece.first_argument;
   pieces_.push_back(piece);
 }
 
@@ -101,13 +106,13 @@ void Lookahead::AddKeys(const CommandSpec& spec, std::span<const std::string_vie
 
 void Lookahead::PrefetchPieces(const Session& session) {
   bool writes = false;
-  for (const Piece& piece : pieces_) {
+  for (Piece& piece : pieces_) {
     if (piece.argument_count < 2) continue;
     const std::span<const std::string_view> args = ArgumentsOf(piece);
-    const CommandSpec* const spec = FindCommand(args[0]);
-    if (spec == nullptr || spec->keys.first == 0) continue;
-    writes = writes || spec->Is(kWrite);
-    AddKeys(*spec, args);
+    piece.row = FindCommand(args[0]);
+    if (piece.row == nullptr || piece.row->keys.first == 0) continue;
+    writes = writes || piece.row->Is(kWrite);
+    AddKeys(*piece.row, args);
   }
   PrefetchKeys(session.state().database, writes);
 }

@@ -43,6 +43,8 @@ class Lookahead {
   Outcome Front(Session* session);
   // REQUIRES: Front said kCommand. Good until Pop or Drop, as long as the input stays where it is.
   std::span<const std::string_view> arguments() const;
+  // Its row in the table of commands, if it has been looked for; null says nothing.
+  const CommandSpec* row() const { return pieces_[front_].row; }
   // The bytes of input that it takes.
   size_t front_size() const { return pieces_[front_].consumed; }
   // REQUIRES: Front said kCommand or kEmpty. Moves the session's input on, returns by how much.
@@ -56,11 +58,12 @@ class Lookahead {
     size_t argument_count;
     size_t consumed;
     bool is_inline;
+    const CommandSpec* row;
   };
 
   void Fill(Session* session);
-  // Adds what the parser found.
-  void Add(const resp::RequestParser& parser, Outcome outcome, std::string_view input);
+  // Parses and adds what the input begins with.
+  void Add(resp::RequestParser* parser, std::string_view input);
   void PrefetchPieces(const Session& session);
   void AddKeys(const CommandSpec& spec, std::span<const std::string_view> args);
   void AddKey(std::string_view key);

@@ -34,7 +34,7 @@ class ReplyWriter {
   bool CheckOverflow() { return !Fits(0) || overflowed_; }
 
   void Simple(std::string_view text);  // "+OK"; CR and LF in it become spaces
-  void Ok() { Simple("OK"); }
+  void Ok() { out_->append("+OK\r\n"); }
   // "-ERR text": the text begins with its code. CR and LF at its end are left out, others become
   // spaces.
   void Error(std::string_view text);

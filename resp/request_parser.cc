@@ -11,6 +11,8 @@
 #include "resp/request_parser.h"
 
 #include <cassert>
+#include <cstddef>
+#include <cstdint>
 #include <cstring>
 
 #include "resp/integer.h"
@@ -21,6 +23,35 @@ namespace {
 
 // A client's parser lives as long as its connection: one large command must not make it big.
 constexpr size_t kKeptArguments = 1024;
+
+// Takes "TYPE DIGITS \r" and the byte behind it, for a number of few digits. Returns what follows,
+// null if something else is there.
+const char* TakeNumber(const char* at, const char* end, char type, size_t* number) {
+  constexpr ptrdiff_t kMaxDigits = 6;
+  if (at == end || *at != type) return nullptr;
+  const char* const first = at + 1;
+  const char* const last = end - first < kMaxDigits ? end : first + kMaxDigits;
+  size_t value = 0;
+  for (at = first; at < last && *at >= '0' && *at <= '9'; ++at) {
+    value = value * 10 + static_cast<size_t>(*at - '0');
+  }
+  if (at == first || end - at < 2 || *at != '\r') return nullptr;
+  if (*first == '0' && at - first > 1) return nullptr;
+  *number = value;
+  return at + 2;
+}
+
+// The same for an argument of at most `max_length` bytes.
+const char* TakeArgument(const char* at, const char* end, size_t max_length,
+                         std::string_view* argument) {
+  size_t length = 0;
+  at = TakeNumber(at, end, '$', &length);
+  if (at == nullptr || length > max_length || static_cast<size_t>(end - at) < length + 2) {
+    return nullptr;
+  }
+  *argument = {at, length};
+  return at + length + 2;
+}
 
 }  // namespace
 
@@ -44,6 +75,26 @@ RequestParser::Outcome RequestParser::Next(std::string_view input) {
   }
   if (state_ == State::kBroken) return Outcome::kError;
   return ReadArguments(input);
+}
+
+size_t RequestParser::TakeWhole(std::string_view input,
+                                std::vector<std::string_view>* arguments) const {
+  if (state_ != State::kStart || !limits_.authenticated) return 0;
+  const char* const end = input.data() + input.size();
+  size_t count = 0;
+  const char* at = TakeNumber(input.data(), end, '*', &count);
+  if (at == nullptr || count == 0 || count > limits_.max_multibulk_count) return 0;
+  const size_t before = arguments->size();
+  for (; count > 0; --count) {
+    std::string_view argument;
+    at = TakeArgument(at, end, limits_.max_bulk_length, &argument);
+    if (at == nullptr) {
+      arguments->resize(before);
+      return 0;
+    }
+    arguments->push_back(argument);
+  }
+  return static_cast<size_t>(at - input.data());
 }
 
 void RequestParser::ReleaseSpareMemory() {
@@ -123,25 +174,6 @@ RequestParser::Outcome RequestParser::ReadNumber(std::string_view input, const c
   return Outcome::kCommand;
 }
 
-// Nearly all numbers are a few digits, and there with their line's end.
-bool RequestParser::TakeShortNumber(std::string_view input, int64_t* number) {
-  constexpr size_t kMaxDigits = 6;
-  if (input.size() - position_ < kMaxDigits + 3) return false;
-  const char* const line = input.data() + position_;
-  if (state_ == State::kLength && line[0] != '$') return false;
-  // A zero in front of other digits is for ParseInteger to judge.
-  if (line[1] == '0') return false;
-  int64_t value = 0;
-  size_t i = 1;
-  for (; i <= kMaxDigits && line[i] >= '0' && line[i] <= '9'; ++i)
-    value = value * 10 + line[i] - '0';
-  if (i == 1 || line[i] != '\r') return false;
-  *number = value;
-  position_ += i + 2;
-  scanned_ = position_;
-  return true;
-}
-
 RequestParser::Outcome RequestParser::ReadInline(std::string_view input) {
   const void* found = nullptr;
   if (scanned_ < input.size()) {
@@ -173,36 +205,13 @@ RequestParser::Outcome RequestParser::Finish(Outcome outcome, size_t consumed) {
   return outcome;
 }
 
-namespace {
-
-// Takes "TYPE DIGITS \r\n" from the front of `rest`.
-bool TakeHeader(std::string_view* rest, char type, size_t* number) {
-  constexpr size_t kMaxDigits = 6;
-  if (rest->empty() || rest->front() != type) return false;
-  size_t i = 1;
-  for (*number = 0; i < rest->size() && i <= kMaxDigits && (*rest)[i] >= '0' && (*rest)[i] <= '9';
-       ++i) {
-    *number = *number * 10 + static_cast<size_t>((*rest)[i] - '0');
-  }
-  if (i == 1 || i + 2 > rest->size() || (*rest)[i] != '\r') return false;
-  rest->remove_prefix(i + 2);
-  return true;
-}
-
-bool TakeArgument(std::string_view* rest, std::string_view* argument) {
-  size_t size = 0;
-  if (!TakeHeader(rest, '$', &size) || size + 2 > rest->size()) return false;
-  *argument = rest->substr(0, size);
-  rest->remove_prefix(size + 2);
-  return true;
-}
-
-}  // namespace
-
 bool PeekRequest(std::string_view input, std::string_view* name, std::string_view* argument) {
+  const char* const end = input.data() + input.size();
   size_t count = 0;
-  return TakeHeader(&input, '*', &count) && count > 1 && TakeArgument(&input, name) &&
-         TakeArgument(&input, argument);
+  const char* at = TakeNumber(input.data(), end, '*', &count);
+  if (at == nullptr || count < 2) return false;
+  at = TakeArgument(at, end, SIZE_MAX, name);
+  return at != nullptr && TakeArgument(at, end, SIZE_MAX, argument) != nullptr;
 }
 
 }  // namespace resp

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Drives a RequestParser as a server does, and writes down what came out.
+// Drives a RequestParser as a server does, and writes down what came out. Whatever TakeWhole takes
+// is what Next says too.
 
 #pragma once
 
@@ -33,7 +34,13 @@ inline std::string History(std::string_view stream, const std::vector<size_t>& c
     buffer.swap(moved);
     received = end;
     while (true) {
+      std::vector<std::string_view> whole;
+      const size_t taken = parser.TakeWhole({buffer.data(), buffer.size()}, &whole);
       const auto outcome = parser.Next({buffer.data(), buffer.size()});
+      if (taken != 0 && (outcome != RequestParser::Outcome::kCommand ||
+                         taken != parser.consumed() || whole != parser.arguments())) {
+        return history + "TakeWhole and Next disagree";
+      }
       if (outcome == RequestParser::Outcome::kNeedMore) break;
       if (outcome == RequestParser::Outcome::kError) return history + "error: " + parser.error();
       if (outcome == RequestParser::Outcome::kCommand) {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "redis-compat/reply_gate.h"
 
+#include <algorithm>
 #include <cassert>
 #include <string>
+#include <vector>
 
 namespace redis {
 
@@ -30,7 +32,7 @@ void ReplyGate::ReplaceLost(Session* session, std::string_view error) {
   const uint64_t base = session->consumed_ - session->output_start_;  // position of output_[0]
   const std::string old = session->output_.substr(from - base);
   session->output_.resize(from - base);
-  std::deque<Session::HeldReply> kept(held.begin(), held.begin() + static_cast<ptrdiff_t>(first));
+  std::vector<Session::HeldReply> kept(held.begin(), held.begin() + static_cast<ptrdiff_t>(first));
   uint64_t copied = from;
   for (size_t i = first; i < held.size(); ++i) {
     session->output_.append(old, copied - from, held[i].begin - copied);
@@ -50,7 +52,8 @@ void ReplyGate::ReplaceLost(Session* session, std::string_view error) {
 bool ReplyGate::Release(Session* session) {
   const lsm::SequenceNumber shown = ShownThrough();
   auto& held = session->held_;
-  while (!held.empty() && held.front().reflects <= shown) held.pop_front();
+  const auto waits = [shown](const Session::HeldReply& reply) { return reply.reflects > shown; };
+  held.erase(held.begin(), std::find_if(held.begin(), held.end(), waits));
   session->releasable_ = held.empty() ? session->output_end() : held.front().begin;
   return !held.empty();
 }

@@ -79,6 +79,7 @@ void Session::ReleaseSpareMemory() {
   ShrinkToContents(&input_);
   ShrinkToContents(&output_);
   parser_.ReleaseSpareMemory();
+  if (held_.empty()) std::vector<HeldReply>().swap(held_);
 }
 
 void Session::DropBuffers() {

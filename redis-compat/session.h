@@ -12,10 +12,10 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "lsm/types.h"
 #include "redis-compat/command.h"
@@ -90,7 +90,7 @@ class Session {
   // All that the client costs, buffers and names included.
   size_t memory() const {
     return sizeof(Session) + input_.capacity() + output_.capacity() + parser_.memory() +
-           held_.size() * sizeof(HeldReply) + transaction_bytes() + state_.name.size() +
+           held_.capacity() * sizeof(HeldReply) + transaction_bytes() + state_.name.size() +
            state_.lib_name.size() + state_.lib_version.size();
   }
 
@@ -146,10 +146,10 @@ class Session {
   std::string input_;
   size_t input_read_ = 0;  // executed, not yet dropped from the front of input_
   std::string output_;
-  size_t output_start_ = 0;     // written, not yet dropped from the front of output_
-  uint64_t consumed_ = 0;       // bytes ever written
-  uint64_t releasable_ = 0;     // position up to which bytes may leave
-  std::deque<HeldReply> held_;  // oldest first
+  size_t output_start_ = 0;      // written, not yet dropped from the front of output_
+  uint64_t consumed_ = 0;        // bytes ever written
+  uint64_t releasable_ = 0;      // position up to which bytes may leave
+  std::vector<HeldReply> held_;  // oldest first
   lsm::SequenceNumber last_write_ = 0;
   size_t waiting_argument_bytes_ = 0;  // while blocked_
   size_t waiting_input_bytes_ = 0;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "redis-compat/client_text.h"
+#include "redis-compat/dispatcher.h"
 #include "redis-compat/instance.h"
 #include "redis-compat/system_memory.h"
 
@@ -126,6 +127,7 @@ void ClientLimits::Close(Session* session, std::string_view why) {
 }
 
 void ClientLimits::Evict() {
+  instance_->dispatcher().ForgetTime();
   // 1. Count everybody anew: some have written their output since.
   // 2. Close the largest, until the rest is within the limit.
   std::vector<std::pair<size_t, Session*>> largest;

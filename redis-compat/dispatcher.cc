@@ -76,8 +76,7 @@ Instance::RunResult Dispatcher::Run(Session* session) {
   if (session->blocked_ && !instance_->blocked_clients_->MayRun(session)) return RunResult::kPaused;
   ClientState& state = session->state();
   ApplyParserLimits(session);
-  last_us_ = instance_->clock().MonotonicMicros();
-  const int64_t turn_ends_us = last_us_ + kTurnUs;
+  const int64_t turn_ends_us = now_us() + kTurnUs;
   const size_t pause_at = instance_->client_limits().PauseAt(*session);
   RunResult result = RunResult::kIdle;
   while (true) {
@@ -94,7 +93,7 @@ Instance::RunResult Dispatcher::Run(Session* session) {
       state.close_after_reply = true;
       continue;
     }
-    if (last_us_ >= turn_ends_us) {
+    if (now_us() >= turn_ends_us) {
       result = RunResult::kYield;
       break;
     }
@@ -115,11 +114,13 @@ Instance::RunResult Dispatcher::Run(Session* session) {
     state.input_bytes += consumed;
     instance_->statistics().input_bytes += consumed;
     // Nothing else looks at the clock while lines are empty.
-    if (outcome == Outcome::kEmpty) last_us_ = instance_->clock().MonotonicMicros();
+    if (outcome == Outcome::kEmpty) ForgetTime();
     if (state.authenticated != authenticated) ApplyParserLimits(session);
   }
   ahead_.Drop(session);
   session->DropExecutedInput();
+  // What was parsed for nothing, or moved, is no part of the next command.
+  if (result != RunResult::kIdle || session->input_bytes() > 0) ForgetTime();
   return result;
 }
 
@@ -144,7 +145,12 @@ Dispatcher::Done Dispatcher::Execute(Session* session, Arguments args) {
 }
 
 const CommandSpec* Dispatcher::Find(Session* session, Arguments args) {
-  const CommandSpec* spec = names_ == nullptr ? FindCommand(args[0]) : names_->Find(args[0]);
+  const CommandSpec* spec = ahead_.row();
+  if (names_ != nullptr) {
+    spec = names_->Find(args[0]);
+  } else if (spec == nullptr) {
+    spec = FindCommand(args[0]);
+  }
   if (spec == nullptr && IsRequestOfHttp(args[0])) {
     instance_->client_limits().Warn("A web page may be attacking the server: a client at " +
                                     session->peer().address + " sent '" +
@@ -238,6 +244,7 @@ Dispatcher::Done Dispatcher::Call(Session* session, const CommandSpec& spec, Arg
   CountCall(session, spec, args);
   if (instance_->monitors_->any() && !is_resumed) {
     instance_->monitors_->Feed(*session, spec, args, Monitors::Call::kWhole);
+    ForgetTime();
   }
   return Done::kExecuted;
 }

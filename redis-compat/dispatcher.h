@@ -34,6 +34,14 @@ class Dispatcher {
   // See Instance::Prefetch.
   void Prefetch(std::span<Session* const> sessions) { ahead_.Prefetch(sessions); }
 
+  // When the last command ended, and so the next one begins: commands follow each other at once,
+  // and one look at the clock serves both. Whoever takes time between them calls ForgetTime.
+  int64_t now_us() {
+    if (last_us_ == kUnknown) last_us_ = instance_->clock().MonotonicMicros();
+    return last_us_;
+  }
+  void ForgetTime() { last_us_ = kUnknown; }
+
   // For EXEC: runs what was queued and replies with the array of replies. After an error the reply
   // is unfinished, as is the unit; both are to be dropped.
   lsm::Status RunQueued(CommandContext& exec, const Transaction& transaction);
@@ -80,11 +88,13 @@ class Dispatcher {
   void FinishReply(Session* session, const CommandSpec* spec, uint64_t begin);
   void ApplyParserLimits(Session* session);
 
+  static constexpr int64_t kUnknown = -1;
+
   Instance* const instance_;
   const CommandNames* names_ = nullptr;  // null unless commands were renamed
   Lookahead ahead_;
-  WriteUnit unit_;       // of the command being executed; kept for its buffers
-  int64_t last_us_ = 0;  // monotonic, when the last command ended
+  WriteUnit unit_;              // of the command being executed; kept for its buffers
+  int64_t last_us_ = kUnknown;  // monotonic, when the last command ended
 };
 
 }  // namespace redis

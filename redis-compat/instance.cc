@@ -137,6 +137,7 @@ void Instance::BeginTick() {
   now_ms_ = time_->NowMs();
   tick_started_us_ = observer_->WatchesEvents() ? clock_->MonotonicMicros() : 0;
   write_gate_->BeginTick();
+  dispatcher_->ForgetTime();
 }
 
 void Instance::Prefetch(std::span<Session* const> sessions) {
@@ -155,9 +156,10 @@ Instance::RunResult Instance::Run(Session* session) {
     tick_sessions_.push_back(session);
   }
   if (writer_ != nullptr && writer_->HasOpenGroup() &&
-      clock_->MonotonicMicros() - group_opened_us_ >= kGroupAgeUs) {
+      dispatcher_->now_us() - group_opened_us_ >= kGroupAgeUs) {
     // A failure has told everybody concerned.
     static_cast<void>(CloseGroup().ok());
+    dispatcher_->ForgetTime();
   }
   const RunResult result = dispatcher_->Run(session);
   client_limits_->Update(session);
@@ -214,7 +216,7 @@ lsm::Status Instance::Commit(WriteUnit* unit) {
   // Groups are closed here and never by the engine, so that a failure is known to concern only
   // units behind the last close.
   if (group_bytes_ > 0 && group_bytes_ + bytes > kGroupBytes) RETURN_IF_ERROR(CloseGroup());
-  if (!writer_->HasOpenGroup()) group_opened_us_ = clock_->MonotonicMicros();
+  if (!writer_->HasOpenGroup()) group_opened_us_ = dispatcher_->now_us();
   const bool had_group = writer_->HasOpenGroup();
   const lsm::Result<lsm::SequenceNumber> sequence = writer_->Commit(batch);
   if (!sequence.ok()) {

@@ -183,7 +183,7 @@ Result<std::unique_ptr<Iterator>> ReadViewImpl::NewIterator(TreeId tree,
     std::string_view smallest;
     std::string_view largest;
     if (!table.KeyRange(&smallest, &largest) || !range.Overlaps(smallest, largest)) return;
-    sources.push_back({table.NewIterator(), nullptr});
+    sources.push_back({table.NewIterator(sequence_), nullptr});
     ++tables;
   };
   add_memtable(*state.active);

@@ -112,7 +112,9 @@ class ReplayApplier final : public WriteBatch::Handler {
       MutexLock lock(&db_->mutex_);
       for (Tree* tree : touched_) {
         db_->NoteGrowth(tree, sequence_);
-        static_cast<void>(tree->counters.Prune(sequence_));  // nobody looks at anything older
+        // Nobody looks at anything older.
+        tree->active->Reclaim(sequence_);
+        static_cast<void>(tree->counters.Prune(sequence_));
         if (tree->active_bytes >= db_->options_.memtable_size) {
           db_->Rotate(tree, std::make_shared<MemTable>(), &garbage);
         }

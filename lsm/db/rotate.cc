@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What happens to memtables when a group has been appended, in this order:
-//   1. The group becomes visible.
+//   1. The group becomes visible; what it replaced is reclaimed once nobody can see it.
 //   2. Each tree it touched notes its oldest unit that is not in files, and its size; one that is
 //      over memtable_size is frozen.
 //   3. Over 7/8 of the write-buffer budget the trees that are largest and oldest are frozen too,
@@ -74,6 +74,7 @@ void DBImpl::PublishGroup() {
   visible_.store(last_sequence_, std::memory_order_release);
   const SequenceNumber floor = pins_.Floor();
   for (const TreeRef& tree : group_.touched) {
+    tree->active->Reclaim(floor);
     if (tree->counters.Prune(floor)) tree->counters.Thin(pins_.Pins(), last_sequence_);
   }
 

@@ -4,15 +4,40 @@
 #include <algorithm>
 #include <bit>
 #include <cassert>
+#include <cstring>
+#include <map>
 
 #include "lsm/util/check.h"
+#include "lsm/util/poison.h"
 
 namespace lsm {
+
+// A piece in a list of its size begins with the link to the next one.
+struct Arena::FreeLists {
+  static constexpr size_t kListed = 128;  // units
+
+  std::array<Link, kListed + 1> by_units{};
+  std::multimap<size_t, Link> larger;
+};
+
+Arena::Arena() = default;
+
+Arena::~Arena() {
+  if (free_ == nullptr) return;
+  // The chunks go back to the system's allocator as it gave them out.
+  for (size_t units = 1; units <= FreeLists::kListed; ++units) {
+    while (Reuse(units) != kNull) continue;
+  }
+  for (const auto& [units, link] : free_->larger) UnpoisonMemory(At(link), units * kUnit);
+}
 
 Arena::Link Arena::Allocate(size_t bytes) {
   assert(bytes > 0);
   VARVE_CHECK(bytes <= kMaxRegions * kRegion);
-  const size_t units = (bytes + kUnit - 1) / kUnit;
+  const size_t units = UnitsOf(bytes);
+  if (free_ != nullptr) {
+    if (const Link reused = Reuse(units); reused != kNull) return reused;
+  }
   if (units > end_ - next_) {
     if (bytes > kOwnChunk) {
       return static_cast<Link>(AddChunk(units * kUnit) * kUnitsPerRegion);
@@ -25,6 +50,42 @@ Arena::Link Arena::Allocate(size_t bytes) {
   }
   const Link link = next_;
   next_ += static_cast<Link>(units);
+  return link;
+}
+
+void Arena::Free(Link link, size_t bytes) {
+  assert(link != kNull && bytes > 0);
+  if (free_ == nullptr) {
+    free_ = std::make_unique<FreeLists>();
+    CountMemory(sizeof(FreeLists));
+  }
+  const size_t units = UnitsOf(bytes);
+  char* const memory = At(link);
+  if (units > FreeLists::kListed) {
+    free_->larger.emplace(units, link);
+    PoisonMemory(memory, units * kUnit);
+    return;
+  }
+  std::memcpy(memory, &free_->by_units[units], sizeof(Link));
+  free_->by_units[units] = link;
+  PoisonMemory(memory, units * kUnit);
+}
+
+Arena::Link Arena::Reuse(size_t units) {
+  if (units <= FreeLists::kListed) {
+    Link& first = free_->by_units[units];
+    const Link link = first;
+    if (link == kNull) return kNull;
+    UnpoisonMemory(At(link), units * kUnit);
+    std::memcpy(&first, At(link), sizeof(Link));
+    return link;
+  }
+  const auto found = free_->larger.lower_bound(units);
+  if (found == free_->larger.end()) return kNull;
+  const auto [size, link] = *found;
+  free_->larger.erase(found);
+  UnpoisonMemory(At(link), size * kUnit);
+  if (size > units) Free(link + static_cast<Link>(units), (size - units) * kUnit);
   return link;
 }
 

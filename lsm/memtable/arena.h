@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Arena hands out memory that is freed all at once, addressed by 32-bit links.
+// Arena hands out memory addressed by 32-bit links. It is freed all at once; a piece that is not
+// needed any more can be given back before that, and is handed out again.
 //
 // A link is an offset in units of 8 bytes, so 32 bits reach 32 GiB. The offsets are divided into
 // regions of 1 MiB. A chunk of memory begins at the start of a region and, if it is larger than
@@ -10,6 +11,10 @@
 // allocation above a quarter of the largest chunk gets a chunk of its own: an idle arena costs
 // nothing but itself, and at most a quarter of a chunk is left unused at its end. A small chunk
 // wastes offsets (it has a whole region), not memory.
+//
+// A piece given back is kept in a list of its size, up to 1 KiB, and fits only requests of that
+// size: what is overwritten mostly keeps its size. Larger pieces serve the best fit, and what is
+// left of them goes back. Under the address sanitizer a piece given back must not be touched.
 //
 // Thread safety: one allocating thread at a time; At() from any thread for a link that was
 // published to it. MemoryUsage() from any thread.
@@ -36,12 +41,16 @@ class Arena {
   static constexpr Link kNull = 0;
   static constexpr size_t kUnit = 8;  // bytes from one link to the next
 
-  Arena() = default;
+  Arena();
+  ~Arena();
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
   // `bytes` of uninitialised memory, aligned to 8. REQUIRES: bytes > 0
   Link Allocate(size_t bytes);
+  // Gives back what Allocate returned for `bytes`, or the end of it. REQUIRES: nobody reads it now
+  // or will; the allocating thread.
+  void Free(Link link, size_t bytes);
 
   char* At(Link link) const {
     char* const* regions = regions_.load(std::memory_order_acquire);
@@ -60,6 +69,11 @@ class Arena {
   static constexpr size_t kMaxRegions = (uint64_t{1} << 32) / kUnitsPerRegion;
   static constexpr size_t kFirstRegions = 8;
 
+  struct FreeLists;
+
+  static constexpr size_t UnitsOf(size_t bytes) { return (bytes + kUnit - 1) / kUnit; }
+  // From what was given back; null if nothing fits.
+  Link Reuse(size_t units);
   // Takes memory for `bytes` and gives it regions; returns the first of these.
   size_t AddChunk(size_t bytes);
   void GrowRegionTable(size_t needed);
@@ -76,6 +90,7 @@ class Arena {
   char** writable_regions_ = first_regions_.data();  // the same table, for the writer
   std::vector<std::unique_ptr<char*[]>> region_tables_;
   std::vector<std::unique_ptr<char[]>> chunks_;
+  std::unique_ptr<FreeLists> free_;  // null until something is given back
   std::atomic<size_t> memory_usage_{0};
 };
 

@@ -19,13 +19,16 @@ const MemTable::Record* MemTable::RecordAt(Link link) const {
 
 const MemTable::Record* MemTable::FindVisible(const Node& node, SequenceNumber sequence) const {
   const Record* record = RecordAt(node.newest());
-  while (record != nullptr && record->sequence() > sequence) record = RecordAt(record->older);
+  while (record != nullptr && record->sequence() > sequence) record = RecordAt(record->older());
   return record;
 }
 
+MemTable::Link MemTable::FindLink(uint64_t hash, std::string_view key) const {
+  return index_.Find(hash, [&](Link found) { return Node::At(arena_, found)->key() == key; });
+}
+
 const MemTable::Node* MemTable::FindNode(uint64_t hash, std::string_view key) const {
-  const Link link =
-      index_.Find(hash, [&](Link found) { return Node::At(arena_, found)->key() == key; });
+  const Link link = FindLink(hash, key);
   return link == Arena::kNull ? nullptr : Node::At(arena_, link);
 }
 
@@ -58,13 +61,17 @@ void MemTable::Add(SequenceNumber sequence, RecordType type, std::string_view ke
   assert(type != RecordType::kTombstone || value.empty());
   VARVE_CHECK(key.size() <= kMaxKeySize && value.size() < (uint64_t{1} << 32));
   const uint64_t hash = HashOf(key);
-  if (const Node* const node = FindNode(hash, key); node != nullptr) {
+  if (const Link link = FindLink(hash, key); link != Arena::kNull) {
+    const Node* const node = Node::At(arena_, link);
     const Link newest = node->newest();
     const Record* const replaced = RecordAt(newest);
     assert(replaced == nullptr || replaced->sequence() <= sequence);
     const bool same = replaced != nullptr && replaced->sequence() == sequence;
-    node->SetNewest(NewRecord(sequence, type, same ? replaced->older : newest, value));
-    if (!same) CountAdded(sequence, newest == Arena::kNull);
+    node->SetNewest(NewRecord(sequence, type, same ? replaced->older() : newest, value));
+    if (same) return;
+    if (replaced != nullptr && replaced_.size() < kMaxReplaced)
+      replaced_.push_back({sequence, link});
+    CountAdded(sequence, newest == Arena::kNull);
     return;
   }
   const Link node = Node::Make(&arena_, key);
@@ -88,8 +95,8 @@ void MemTable::Undo(SequenceNumber sequence, std::string_view key) {
   if (node == nullptr) return;
   const Record* const newest = RecordAt(node->newest());
   if (newest == nullptr || newest->sequence() != sequence) return;
-  node->SetNewest(newest->older);
-  if (newest->older == Arena::kNull) keys_.store(keys() - 1, kRelaxed);
+  node->SetNewest(newest->older());
+  if (newest->older() == Arena::kNull) keys_.store(keys() - 1, kRelaxed);
   records_.store(records() - 1, kRelaxed);
   if (empty()) {
     smallest_sequence_.store(0, kRelaxed);
@@ -98,6 +105,29 @@ void MemTable::Undo(SequenceNumber sequence, std::string_view key) {
     // The unit's other records go the same way; what stays is older.
     largest_sequence_.store(sequence - 1, kRelaxed);
   }
+}
+
+void MemTable::Reclaim(SequenceNumber floor) {
+  for (; !replaced_.empty() && replaced_.front().by <= floor; replaced_.pop_front()) {
+    CutChain(*Node::At(arena_, replaced_.front().node), floor);
+  }
+}
+
+void MemTable::CutChain(const Node& node, SequenceNumber floor) {
+  const Record* const kept = FindVisible(node, floor);
+  if (kept == nullptr) return;
+  Link older = kept->older();
+  if (older == Arena::kNull) return;
+  const_cast<Record*>(kept)->older_.store(Arena::kNull, std::memory_order_relaxed);
+  uint64_t freed = 0;
+  while (older != Arena::kNull) {
+    const Link link = older;
+    const Record* const record = RecordAt(link);
+    older = record->older();
+    arena_.Free(link, sizeof(Record) + record->value_size);
+    ++freed;
+  }
+  records_.store(records() - freed, std::memory_order_relaxed);
 }
 
 TableLookup MemTable::Get(std::string_view key, SequenceNumber sequence,
@@ -165,7 +195,7 @@ class MemTable::Iter final : public InternalIterator {
   void Next() override {
     assert(Valid());
     newer_.clear();
-    record_ = table_.RecordAt(record_->older);
+    record_ = table_.RecordAt(record_->older());
     if (record_ != nullptr) return;
     cursor_.Next();
     StandOnNewest();
@@ -177,7 +207,7 @@ class MemTable::Iter final : public InternalIterator {
     if (newer_.empty()) {
       for (const Record* record = table_.RecordAt(cursor_.node()->newest());
            record != nullptr && record->sequence() > record_->sequence();
-           record = table_.RecordAt(record->older)) {
+           record = table_.RecordAt(record->older())) {
         newer_.push_back(record);
       }
     }
@@ -210,9 +240,9 @@ class MemTable::Iter final : public InternalIterator {
     for (record_ = nullptr; cursor_.node() != nullptr; cursor_.Prev()) {
       record_ = table_.RecordAt(cursor_.node()->newest());
       if (record_ == nullptr) continue;
-      while (record_->older != Arena::kNull) {
+      while (record_->older() != Arena::kNull) {
         newer_.push_back(record_);
-        record_ = table_.RecordAt(record_->older);
+        record_ = table_.RecordAt(record_->older());
       }
       return;
     }
@@ -224,6 +254,73 @@ class MemTable::Iter final : public InternalIterator {
   // For Prev: records of the node that are newer than record_, newest first. Empty: not known.
   std::vector<const Record*> newer_;
 };
+
+// Stands on the one record of its node that is of interest. Such a record is never reclaimed.
+class MemTable::NewestIter final : public InternalIterator {
+ public:
+  NewestIter(const MemTable* table, SequenceNumber sequence)
+      : table_(*table), sequence_(sequence), cursor_(&table->arena_, table->order_.Sorted()) {}
+
+  bool Valid() const override { return record_ != nullptr; }
+  Status status() const override { return Status::Ok(); }
+
+  void SeekToFirst() override {
+    cursor_.SeekToFirst();
+    SkipForward();
+  }
+  void SeekToLast() override {
+    cursor_.SeekToLast();
+    SkipBack();
+  }
+  void Seek(std::string_view user_key, SequenceNumber sequence) override {
+    cursor_.Seek(user_key);
+    SkipForward();
+    if (Valid() && cursor_.node()->key() == user_key && record_->sequence() > sequence) Next();
+  }
+  void SeekBefore(std::string_view user_key) override {
+    cursor_.SeekBefore(user_key);
+    SkipBack();
+  }
+  void Next() override {
+    assert(Valid());
+    cursor_.Next();
+    SkipForward();
+  }
+  void Prev() override {
+    assert(Valid());
+    cursor_.Prev();
+    SkipBack();
+  }
+
+  std::string_view user_key() const override { return cursor_.node()->key(); }
+  SequenceNumber sequence() const override { return record_->sequence(); }
+  RecordType type() const override { return record_->type(); }
+  std::string_view value() const override { return record_->value(); }
+
+ private:
+  // Over nodes that the point does not see.
+  void SkipForward() {
+    while (!Stand()) cursor_.Next();
+  }
+  void SkipBack() {
+    while (!Stand()) cursor_.Prev();
+  }
+  // True if there is a record here, or no node.
+  bool Stand() {
+    const Node* const node = cursor_.node();
+    record_ = node == nullptr ? nullptr : table_.FindVisible(*node, sequence_);
+    return node == nullptr || record_ != nullptr;
+  }
+
+  const MemTable& table_;
+  const SequenceNumber sequence_;
+  KeyOrder::Cursor cursor_;
+  const Record* record_ = nullptr;  // null: not valid
+};
+
+std::unique_ptr<InternalIterator> MemTable::NewIterator(SequenceNumber sequence) const {
+  return std::make_unique<NewestIter>(this, sequence);
+}
 
 std::unique_ptr<InternalIterator> MemTable::NewIterator() const {
   return std::make_unique<Iter>(this);

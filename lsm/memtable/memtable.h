@@ -12,13 +12,20 @@
 // it, without locks. Add publishes a record with one release store, after everything it refers to.
 // Undo may run beside readers that ignore the undone sequence.
 //
-// Memory comes from the arena and goes in one piece with the table. Nothing is ever removed.
+// Overwriting: a record that was replaced stays chained for those who look at an earlier point.
+// Reclaim, called when the oldest of these points (the floor) has moved on, cuts each chain behind
+// the newest record that the floor can see and gives the memory of what follows to later records.
+// So a table grows with its keys, not with its writes. Whoever is at the floor or later never reads
+// behind that record: Get and NewIterator(sequence) follow a chain only down to what they look for.
+//
+// Memory comes from the arena and goes in one piece with the table. Nodes are never removed.
 
 #pragma once
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string_view>
 
@@ -47,7 +54,12 @@ class MemTable {
   // REQUIRES: the writer lock; no reader can see `sequence`.
   void Undo(SequenceNumber sequence, std::string_view key);
 
-  // The newest record of `key` that `sequence` can see. `value` stays valid as long as the table.
+  // Nobody looks at a point before `floor`, or will. Frees what was replaced and only earlier
+  // points could see. REQUIRES: the writer lock; no walker of NewIterator() is alive.
+  void Reclaim(SequenceNumber floor);
+
+  // The newest record of `key` that `sequence` can see. `value` stays valid as long as the table
+  // and until a Reclaim beyond `sequence`.
   TableLookup Get(std::string_view key, SequenceNumber sequence, std::string_view* value) const;
 
   // For who knows ahead which keys he will read: the three looks into memory of a Get or Add, to be
@@ -60,8 +72,11 @@ class MemTable {
 
   // Walks all records of the keys that are in the table now, and maybe later ones. Stays valid
   // while the table is written; records that are added to those keys meanwhile may or may not be
-  // seen. The table must outlive it.
+  // seen. The table must outlive it, and nothing be reclaimed before its end.
   std::unique_ptr<InternalIterator> NewIterator() const;
+  // The same for the newest record of each key that `sequence` can see, and no other. Needs no more
+  // than that nothing is reclaimed beyond `sequence`.
+  std::unique_ptr<InternalIterator> NewIterator(SequenceNumber sequence) const;
 
   // Bytes taken from the system; never less than those of all keys and values put.
   size_t ApproximateMemoryUsage() const {
@@ -71,10 +86,10 @@ class MemTable {
   bool empty() const { return records() == 0; }
   // Keys that have at least one record.
   uint64_t keys() const { return keys_.load(std::memory_order_relaxed); }
-  // Records, overwritten ones included.
+  // Records, overwritten ones included that were not reclaimed.
   uint64_t records() const { return records_.load(std::memory_order_relaxed); }
-  // Bounds of the sequences of the records in the table, exact unless records were undone; 0 if it
-  // is empty.
+  // Bounds of the sequences of the records in the table, exact unless records were undone or
+  // reclaimed; 0 if it is empty.
   SequenceNumber smallest_sequence() const {
     return smallest_sequence_.load(std::memory_order_relaxed);
   }
@@ -89,12 +104,15 @@ class MemTable {
   using Link = Arena::Link;
   using Node = KeyNode;
   class Iter;
+  class NewestIter;
 
-  // Never changes once it can be reached.
+  // Never changes once it can be reached, but that the chain is cut behind it.
   struct Record {
-    uint64_t tag;         // sequence << 8 | type
-    Link older;           // the record before this one of the same key, or null
-    uint32_t value_size;  // the value's bytes follow
+    uint64_t tag;              // sequence << 8 | type
+    std::atomic<Link> older_;  // the record before this one of the same key, or null
+    uint32_t value_size;       // the value's bytes follow
+
+    Link older() const { return older_.load(std::memory_order_relaxed); }
 
     SequenceNumber sequence() const { return tag >> 8; }
     RecordType type() const { return static_cast<RecordType>(tag & 0xff); }
@@ -110,12 +128,25 @@ class MemTable {
   const Record* FindVisible(const Node& node, SequenceNumber sequence) const;
   Link NewRecord(SequenceNumber sequence, RecordType type, Link older, std::string_view value);
   // Null if the key never had a record.
+  Link FindLink(uint64_t hash, std::string_view key) const;
   const Node* FindNode(uint64_t hash, std::string_view key) const;
   void CountAdded(SequenceNumber sequence, bool first_of_key);
+  // Frees the records of the node that are older than the newest one that `floor` can see.
+  void CutChain(const Node& node, SequenceNumber floor);
+
+  // A node whose newest record was replaced by the unit `by`.
+  struct Replaced {
+    SequenceNumber by;
+    Link node;
+  };
+  // While a point far back is held, only so many are noted; the others wait for the next overwrite
+  // of their key.
+  static constexpr size_t kMaxReplaced = 65'536;
 
   Arena arena_;
   HashIndex index_;
   KeyOrder order_{&arena_};
+  std::deque<Replaced> replaced_;  // the writer's, oldest first
   // Written by the writer only.
   std::atomic<uint64_t> keys_{0};
   std::atomic<uint64_t> records_{0};

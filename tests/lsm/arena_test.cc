@@ -55,6 +55,48 @@ TEST_CASE("all memory of an arena stays where it is, aligned and apart, until th
   }
 }
 
+TEST_CASE("memory given back is handed out again, and no two pieces in use overlap") {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    CAPTURE(seed);
+    Random random(seed);
+    Arena arena;
+    struct Piece {
+      Arena::Link link;
+      size_t size;
+      char fill;
+    };
+    std::vector<Piece> pieces;
+    size_t most = 0;
+    for (int i = 0; i < 20'000; ++i) {
+      if (pieces.size() < 50 || (pieces.size() < 100 && random.OneIn(2))) {
+        // Few sizes, so that they come again; some in the lists by size, some beyond.
+        const size_t size =
+            random.OneIn(10) ? 1000 * (1 + random.Uniform(8)) : 8 + random.Uniform(40);
+        pieces.push_back({arena.Allocate(size), size, static_cast<char>(random.Uniform(256))});
+        std::memset(arena.At(pieces.back().link), pieces.back().fill, size);
+        continue;
+      }
+      std::swap(pieces[random.Uniform(pieces.size())], pieces.back());
+      const Piece piece = pieces.back();
+      pieces.pop_back();
+      const std::vector<char> expected(piece.size, piece.fill);
+      REQUIRE(std::memcmp(arena.At(piece.link), expected.data(), piece.size) == 0);
+      arena.Free(piece.link, piece.size);
+      if (i < 10'000) most = arena.MemoryUsage();
+      if (i > 10'000) REQUIRE(arena.MemoryUsage() <= most + most / 2);
+    }
+  }
+}
+
+TEST_CASE("what is left of a large piece that serves a smaller request is not lost") {
+  Arena arena;
+  const Arena::Link large = arena.Allocate(100'000);
+  arena.Free(large, 100'000);
+  const size_t memory = arena.MemoryUsage();
+  for (int i = 0; i < 50; ++i) CHECK(arena.Allocate(2000) != Arena::kNull);
+  CHECK(arena.MemoryUsage() == memory);
+}
+
 TEST_CASE("an allocation above a quarter of a chunk leaves the current chunk in use") {
   Arena arena;
   const Arena::Link before = arena.Allocate(8);

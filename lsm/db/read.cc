@@ -76,6 +76,9 @@ const ReadViewImpl::Entry* ReadViewImpl::Use(TreeId tree) {
 
 namespace {
 
+// As many keys as memory is likely to fetch beside each other, and more.
+constexpr size_t kPrefetchBatch = 64;
+
 Status NoTree(TreeId tree) {
   return Status::NotFound("tree " + std::to_string(tree) + " does not exist");
 }
@@ -136,10 +139,9 @@ Result<Lookup> ReadViewImpl::Get(TreeId tree, std::string_view key) {
 void ReadViewImpl::Prefetch(TreeId tree, std::span<const std::string_view> keys) {
   const Entry* entry = Use(tree);
   if (entry == nullptr) return;
-  constexpr size_t kBatch = 64;  // as many as memory is likely to fetch beside each other, and more
-  for (; !keys.empty(); keys = keys.subspan(std::min(keys.size(), kBatch))) {
-    std::array<uint64_t, kBatch> hashes;
-    const size_t count = std::min(keys.size(), kBatch);
+  for (; !keys.empty(); keys = keys.subspan(std::min(keys.size(), kPrefetchBatch))) {
+    std::array<uint64_t, kPrefetchBatch> hashes;
+    const size_t count = std::min(keys.size(), kPrefetchBatch);
     for (size_t i = 0; i < count; ++i) hashes[i] = MemTable::HashOf(keys[i]);
     PrefetchFrom(*entry->state, std::span(hashes).first(count));
   }
@@ -150,9 +152,15 @@ void ReadViewImpl::PrefetchFrom(const TreeState& state, std::span<uint64_t> hash
   const auto search = [&hashes](const MemTable& table) {
     for (const uint64_t hash : hashes) table.PrefetchIndex(hash);
     for (const uint64_t hash : hashes) table.PrefetchSlot(hash);
-    const auto absent = std::partition(hashes.begin(), hashes.end(), [&table](uint64_t hash) {
-      return !table.PrefetchNode(hash);
+    std::array<Arena::Link, kPrefetchBatch> nodes;
+    size_t found = 0;
+    const auto absent = std::partition(hashes.begin(), hashes.end(), [&](uint64_t hash) {
+      const Arena::Link node = table.PrefetchNode(hash);
+      if (node == Arena::kNull) return true;
+      nodes[found++] = node;
+      return false;
     });
+    for (size_t i = 0; i < found; ++i) table.PrefetchRecord(nodes[i]);
     hashes = hashes.first(static_cast<size_t>(absent - hashes.begin()));
   };
   search(*state.active);

@@ -196,13 +196,16 @@ void KeyOrder::Cursor::Prev() {
 }
 
 void KeyOrder::Cursor::Step() {
-  constexpr size_t kAhead = 4;  // nodes fetched ahead of a walk forward
+  // How far ahead of a walk forward nodes are fetched, and then their records.
+  constexpr size_t kNodeAhead = 6;
+  constexpr size_t kRecordAhead = 3;
   Head& head = heads_.front();
   const Run& run = *head.run;
   head.position += forward_ ? size_t{1} : ~size_t{0};
   if (head.position < run.size()) {
-    if (forward_ && head.position + kAhead < run.size()) {
-      __builtin_prefetch(arena_.At(run[head.position + kAhead]));
+    if (forward_ && head.position + kNodeAhead < run.size()) {
+      __builtin_prefetch(arena_.At(run[head.position + kNodeAhead]));
+      KeyNode::At(arena_, run[head.position + kRecordAhead])->PrefetchNewest(arena_);
     }
     head.node = KeyNode::At(arena_, run[head.position]);
     head.prefix = PrefixOf(*head.node);

@@ -34,14 +34,10 @@ const MemTable::Node* MemTable::FindNode(uint64_t hash, std::string_view key) co
 
 uint64_t MemTable::HashOf(std::string_view key) { return HashKey(key); }
 
-bool MemTable::PrefetchNode(uint64_t hash) const {
-  constexpr size_t kCacheLine = 64;
+Arena::Link MemTable::PrefetchNode(uint64_t hash) const {
   const Link link = index_.FirstWithTag(hash);
-  if (link == Arena::kNull) return false;
-  const char* const node = arena_.At(link);
-  __builtin_prefetch(node);
-  __builtin_prefetch(node + kCacheLine);
-  return true;
+  if (link != Arena::kNull) __builtin_prefetch(arena_.At(link));
+  return link;
 }
 
 MemTable::Link MemTable::NewRecord(SequenceNumber sequence, RecordType type, Link older,

@@ -62,13 +62,14 @@ class MemTable {
   // and until a Reclaim beyond `sequence`.
   TableLookup Get(std::string_view key, SequenceNumber sequence, std::string_view* value) const;
 
-  // For who knows ahead which keys he will read: the three looks into memory of a Get or Add, to be
+  // For who knows ahead which keys he will read: the four looks into memory of a Get or Add, to be
   // taken for many keys beside each other. Each fetches what the next one reads. `hash` is that of
-  // the key; PrefetchNode is false if the key is most likely not in the table.
+  // the key; PrefetchNode is null if the key is most likely not in the table.
   static uint64_t HashOf(std::string_view key);
   void PrefetchIndex(uint64_t hash) const { index_.PrefetchSegment(hash); }
   void PrefetchSlot(uint64_t hash) const { index_.PrefetchSlot(hash); }
-  bool PrefetchNode(uint64_t hash) const;
+  Arena::Link PrefetchNode(uint64_t hash) const;
+  void PrefetchRecord(Arena::Link node) const { Node::At(arena_, node)->PrefetchNewest(arena_); }
 
   // Walks all records of the keys that are in the table now, and maybe later ones. Stays valid
   // while the table is written; records that are added to those keys meanwhile may or may not be

@@ -10,9 +10,11 @@
 
 #include "lsm/db/db_impl.h"
 #include "lsm/db/read_view.h"
+#include "lsm/format/checksum.h"
 #include "lsm/iter/db_iterator.h"
 #include "lsm/iter/level_iterator.h"
 #include "lsm/iter/merging_iterator.h"
+#include "lsm/sst/table_prefetch.h"
 #include "lsm/util/check.h"
 
 namespace lsm {
@@ -33,12 +35,12 @@ void DBImpl::Unpin(SequenceNumber sequence) {
   NudgeHousekeeping();
 }
 
-ReadViewImpl::ReadViewImpl(DBImpl* db, Kind kind) : db_(db), kind_(kind) {
+ReadViewImpl::ReadViewImpl(DBImpl* db, Kind kind) : db_(db), kind_(kind), tables_(&db->tables_) {
   if (kind_ == Kind::kNewest) sequence_ = db_->pins_.Pin();
 }
 
 ReadViewImpl::ReadViewImpl(DBImpl* db, SequenceNumber of_snapshot)
-    : db_(db), kind_(Kind::kSnapshot), sequence_(of_snapshot) {
+    : db_(db), kind_(Kind::kSnapshot), sequence_(of_snapshot), tables_(&db->tables_) {
   db_->pins_.PinAgain(sequence_);
 }
 
@@ -50,6 +52,7 @@ ReadViewImpl::~ReadViewImpl() {
 void ReadViewImpl::Forget() {
   last_ = nullptr;
   entries_.clear();
+  tables_.Clear();
 }
 
 void ReadViewImpl::Refresh() {
@@ -90,36 +93,6 @@ Lookup FromMemTable(const TableLookup& found, std::string_view value, SequenceNu
   return lookup;
 }
 
-// What a search through files needs, behind one pointer: the callback must not allocate.
-struct FileSearch {
-  TableCache* tables;
-  std::string_view key;
-  SequenceNumber sequence;
-  std::atomic<uint64_t>* filter_useful;
-  TableLookup found;
-  PinnedValue value;
-  Status status;
-
-  // False ends the search.
-  bool Ask(const FileMetadata& file) {
-    const Result<std::shared_ptr<const TableReader>> reader =
-        tables->Find(file.file, file.slice_tree);
-    if (!reader.ok()) {
-      status = reader.status();
-      return false;
-    }
-    bool filtered = false;
-    const Result<TableLookup> lookup = (*reader)->Get(key, sequence, &value, &filtered);
-    if (!lookup.ok()) {
-      status = lookup.status();
-      return false;
-    }
-    if (filtered) filter_useful->fetch_add(1, std::memory_order_relaxed);
-    found = *lookup;
-    return !found.found;
-  }
-};
-
 }  // namespace
 
 Result<Lookup> ReadViewImpl::Get(TreeId tree, std::string_view key) {
@@ -140,42 +113,67 @@ void ReadViewImpl::Prefetch(TreeId tree, std::span<const std::string_view> keys)
   const Entry* entry = Use(tree);
   if (entry == nullptr) return;
   for (; !keys.empty(); keys = keys.subspan(std::min(keys.size(), kPrefetchBatch))) {
-    std::array<uint64_t, kPrefetchBatch> hashes;
+    std::array<HashedKey, kPrefetchBatch> hashed;
     const size_t count = std::min(keys.size(), kPrefetchBatch);
-    for (size_t i = 0; i < count; ++i) hashes[i] = MemTable::HashOf(keys[i]);
-    PrefetchFrom(*entry->state, std::span(hashes).first(count));
+    for (size_t i = 0; i < count; ++i) hashed[i] = {MemTable::HashOf(keys[i]), keys[i]};
+    PrefetchFrom(*entry->state, std::span(hashed).first(count));
   }
 }
 
 // Looks into one table after the other, as Get does, for those that are not in an earlier one.
-void ReadViewImpl::PrefetchFrom(const TreeState& state, std::span<uint64_t> hashes) {
-  const auto search = [&hashes](const MemTable& table) {
-    for (const uint64_t hash : hashes) table.PrefetchIndex(hash);
-    for (const uint64_t hash : hashes) table.PrefetchSlot(hash);
+void ReadViewImpl::PrefetchFrom(const TreeState& state, std::span<HashedKey> keys) {
+  const auto search = [&keys](const MemTable& table) {
+    for (const HashedKey& key : keys) table.PrefetchIndex(key.hash);
+    for (const HashedKey& key : keys) table.PrefetchSlot(key.hash);
     std::array<Arena::Link, kPrefetchBatch> nodes;
     size_t found = 0;
-    const auto absent = std::partition(hashes.begin(), hashes.end(), [&](uint64_t hash) {
-      const Arena::Link node = table.PrefetchNode(hash);
+    const auto absent = std::partition(keys.begin(), keys.end(), [&](const HashedKey& key) {
+      const Arena::Link node = table.PrefetchNode(key.hash);
       if (node == Arena::kNull) return true;
       nodes[found++] = node;
       return false;
     });
     for (size_t i = 0; i < found; ++i) table.PrefetchRecord(nodes[i]);
-    hashes = hashes.first(static_cast<size_t>(absent - hashes.begin()));
+    keys = keys.first(static_cast<size_t>(absent - keys.begin()));
   };
   search(*state.active);
   for (const std::shared_ptr<const FrozenTable>& frozen : state.frozen) search(*frozen->table);
+  if (!keys.empty()) PrefetchFromFiles(*state.version, keys);
+}
+
+void ReadViewImpl::PrefetchFromFiles(const Version& version, std::span<const HashedKey> keys) {
+  TablePrefetch prefetch(sequence_);
+  for (const HashedKey& key : keys) {
+    version.FilesForKey(key.key, [&](const FileRef& file) {
+      const TableReader* const table = tables_.FindOpen(file->file, file->slice_tree);
+      // A read would have to open the file first, and would ask no other one until then.
+      if (table != nullptr) prefetch.Add(table, key.key, key.hash);
+      return table != nullptr;
+    });
+  }
+  prefetch.Run();
 }
 
 Result<Lookup> ReadViewImpl::GetFromFiles(const TreeState& state, std::string_view key) {
-  FileSearch search{&db_->tables_, key, sequence_, &db_->filter_useful_, {}, {}, {}};
-  FileSearch* const context = &search;
-  state.version->FilesForKey(key, [context](const FileRef& file) { return context->Ask(*file); });
-  RETURN_IF_ERROR(search.status);
+  const uint64_t hash = HashKey(key);
+  Status status;
+  TableLookup found;
   Lookup lookup;  // the log is synced through everything in files: sequence stays 0
-  if (search.found.found && search.found.type == RecordType::kValue) {
-    lookup.value = std::move(search.value);
-  }
+  PinnedValue value;
+  state.version->FilesForKey(key, [&](const FileRef& file) {
+    const Result<const TableReader*> table = tables_.Find(file->file, file->slice_tree);
+    status = table.status();
+    if (!status.ok()) return false;
+    bool filtered = false;
+    const Result<TableLookup> got = (*table)->Get(key, hash, sequence_, &value, &filtered);
+    status = got.status();
+    if (!status.ok()) return false;
+    if (filtered) db_->filter_useful_.fetch_add(1, std::memory_order_relaxed);
+    found = *got;
+    return !found.found;
+  });
+  RETURN_IF_ERROR(status);
+  if (found.found && found.type == RecordType::kValue) lookup.value = std::move(value);
   return lookup;
 }
 

@@ -19,6 +19,7 @@
 
 #include "lsm/db.h"
 #include "lsm/db/tree.h"
+#include "lsm/sst/table_cache.h"
 
 namespace lsm {
 
@@ -51,7 +52,12 @@ class ReadViewImpl final : public ReadView {
   };
   // Null if the tree does not exist at this point.
   const Entry* Use(TreeId tree);
-  void PrefetchFrom(const TreeState& state, std::span<uint64_t> hashes);
+  struct HashedKey {
+    uint64_t hash;
+    std::string_view key;
+  };
+  void PrefetchFrom(const TreeState& state, std::span<HashedKey> keys);
+  void PrefetchFromFiles(const Version& version, std::span<const HashedKey> keys);
   Result<Lookup> GetFromFiles(const TreeState& state, std::string_view key);
 
   DBImpl* const db_;
@@ -61,6 +67,7 @@ class ReadViewImpl final : public ReadView {
   TreeId last_id_ = 0;
   const Entry* last_ = nullptr;
   std::unordered_map<TreeId, Entry> entries_;
+  PinnedTables tables_;  // of the files that were asked
 };
 
 class SnapshotImpl final : public Snapshot {

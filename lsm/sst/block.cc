@@ -230,17 +230,34 @@ Block::Found Block::FindBySeeking(std::string_view user_key, SequenceNumber sequ
   return found;
 }
 
+namespace {
+
+// Asks for memory, but not for more than is worth it.
+void PrefetchRange(const char* begin, size_t size) {
+  constexpr size_t kLine = 64;
+  constexpr size_t kMost = 32 * kLine;
+  for (size_t at = 0; at < std::min(size, kMost); at += kLine) __builtin_prefetch(begin + at);
+}
+
+}  // namespace
+
 // Where an entry begins is known only when the one before has arrived from memory: a walk through
 // a block that is not in the processor's cache would wait for each entry in turn.
 void Block::PrefetchInterval(uint32_t i) const {
-  constexpr uint32_t kLine = 64;
-  constexpr uint32_t kMost = 32 * kLine;
   const uint32_t begin = Restart(i);
   const uint32_t end = i + 1 < layout_.restart_count ? Restart(i + 1) : layout_.entries_end;
-  const uint32_t size = std::min(end - begin, kMost);
-  for (uint32_t at = 0; at < size; at += kLine) {
-    __builtin_prefetch(bytes_.data.get() + begin + at);
-  }
+  PrefetchRange(bytes_.data.get() + begin, end - begin);
+}
+
+void Block::PrefetchTags() const {
+  PrefetchRange(bytes_.data.get() + layout_.entries_end,
+                layout_.tags + layout_.tag_count - layout_.entries_end);
+}
+
+void Block::PrefetchEntries(uint64_t hash) const {
+  const size_t candidate = tags().find(BlockTag(hash));
+  if (candidate == std::string_view::npos) return;
+  PrefetchInterval(static_cast<uint32_t>(candidate) / layout_.restart_interval);
 }
 
 bool Block::Iterator::Corrupt(const char* why) {

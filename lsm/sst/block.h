@@ -56,6 +56,11 @@ class Block {
   // REQUIRES: a data block
   Found Find(std::string_view user_key, uint64_t hash, SequenceNumber sequence) const;
 
+  // What Find looks at, in this order, so that it can be on its way into the processor's cache.
+  // PrefetchEntries looks at the tags.
+  void PrefetchTags() const;
+  void PrefetchEntries(uint64_t hash) const;
+
   // Memory that the block occupies, with the bookkeeping of its owners.
   size_t charge() const;
 
@@ -115,6 +120,8 @@ class Block::Iterator {
 
   void SeekToFirst();
   void SeekToLast();
+  // REQUIRES: there is such a restart point
+  void SeekToRestart(uint32_t i) { DecodeRestart(i); }
   // To the first entry at or after (user_key, sequence).
   void Seek(std::string_view user_key, SequenceNumber sequence);
   // To the last entry before (user_key, sequence).
@@ -142,6 +149,10 @@ class Block::Iterator {
   }
   // Of the entry within the block.
   uint32_t offset() const { return offset_; }
+  // Whether the entry is that restart point.
+  bool IsRestart(uint32_t i) const {
+    return i < block_->layout_.restart_count && block_->Restart(i) == offset_;
+  }
 
  private:
   friend class Block;

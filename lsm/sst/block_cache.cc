@@ -61,6 +61,28 @@ class Shard {
     return entries_[i].block;
   }
 
+  void PrefetchEntry(uint64_t hash) const EXCLUDES_LOCK(mutex_) {
+    MutexLock lock(&mutex_);
+    if (heads_.empty()) return;
+    const uint32_t i = heads_[hash / kShards & (heads_.size() - 1)];
+    if (i == kNone) return;
+    const Entry* const entry = &entries_[i];
+    __builtin_prefetch(entry);
+    __builtin_prefetch(&entry->next);
+  }
+
+  void PrefetchBlock(const Key& key, uint64_t hash) const EXCLUDES_LOCK(mutex_) {
+    MutexLock lock(&mutex_);
+    const uint32_t i = Find(key, hash);
+    if (i != kNone) __builtin_prefetch(entries_[i].block.get());
+  }
+
+  std::shared_ptr<const Block> Peek(const Key& key, uint64_t hash) const EXCLUDES_LOCK(mutex_) {
+    MutexLock lock(&mutex_);
+    const uint32_t i = Find(key, hash);
+    return i == kNone ? nullptr : entries_[i].block;
+  }
+
   // Puts an entry in, in place of one of the same key. Returns the charge of that one, or 0.
   size_t Insert(const Key& key, uint64_t hash, std::shared_ptr<const Block> block, size_t charge)
       EXCLUDES_LOCK(mutex_) {
@@ -187,6 +209,23 @@ std::shared_ptr<const Block> BlockCache::Lookup(uint64_t file, uint64_t offset) 
   const Key key{file, offset};
   const uint64_t hash = key.Hash();
   return rep_->shards[hash % kShards].Lookup(key, hash);
+}
+
+void BlockCache::PrefetchEntry(uint64_t file, uint64_t offset) const {
+  const uint64_t hash = Key{file, offset}.Hash();
+  rep_->shards[hash % kShards].PrefetchEntry(hash);
+}
+
+void BlockCache::PrefetchBlock(uint64_t file, uint64_t offset) const {
+  const Key key{file, offset};
+  const uint64_t hash = key.Hash();
+  rep_->shards[hash % kShards].PrefetchBlock(key, hash);
+}
+
+std::shared_ptr<const Block> BlockCache::Peek(uint64_t file, uint64_t offset) const {
+  const Key key{file, offset};
+  const uint64_t hash = key.Hash();
+  return rep_->shards[hash % kShards].Peek(key, hash);
 }
 
 void BlockCache::Insert(uint64_t file, uint64_t offset, std::shared_ptr<const Block> block,

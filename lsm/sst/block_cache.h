@@ -22,6 +22,11 @@ class BlockCache {
 
   // Null if absent.
   std::shared_ptr<const Block> Lookup(uint64_t file, uint64_t offset);
+  // What Lookup looks at, in this order, so that it can be on its way into the processor's cache:
+  // the entry, then the block. Peek is a Lookup that leaves no trace.
+  void PrefetchEntry(uint64_t file, uint64_t offset) const;
+  void PrefetchBlock(uint64_t file, uint64_t offset) const;
+  std::shared_ptr<const Block> Peek(uint64_t file, uint64_t offset) const;
   // `charge`: bytes the block occupies, bookkeeping included.
   void Insert(uint64_t file, uint64_t offset, std::shared_ptr<const Block> block, size_t charge);
 

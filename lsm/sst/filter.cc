@@ -63,6 +63,10 @@ const char* Filter::Parse(std::string_view contents, Filter* filter) {
   return nullptr;
 }
 
+void Filter::Prefetch(uint64_t hash) const {
+  __builtin_prefetch(&lines_[LineOf(hash, lines_.size())]);
+}
+
 bool Filter::MayContain(uint64_t hash) const {
   const unsigned char* const line = lines_[LineOf(hash, lines_.size())].bytes;
   auto state = static_cast<uint32_t>(hash);

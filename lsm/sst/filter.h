@@ -35,6 +35,8 @@ class Filter {
 
   // False only if no key of this hash was added.
   bool MayContain(uint64_t hash) const;
+  // Asks for the memory that MayContain will look at.
+  void Prefetch(uint64_t hash) const;
 
  private:
   struct alignas(64) Line {

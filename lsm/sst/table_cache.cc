@@ -6,6 +6,7 @@
 #include "lsm/sst/table_cache.h"
 
 #include <algorithm>
+#include <bit>
 #include <list>
 #include <unordered_map>
 #include <utility>
@@ -104,6 +105,14 @@ Result<std::shared_ptr<const TableReader>> TableCache::Find(uint64_t file_number
   return reader;
 }
 
+std::shared_ptr<const TableReader> TableCache::FindOpen(uint64_t file_number, TreeId slice_tree) {
+  MutexLock lock(&rep_->mutex);
+  const OpenFile* const open = rep_->Touch(file_number);
+  if (open == nullptr) return nullptr;
+  const auto it = open->readers.find(slice_tree);
+  return it == open->readers.end() ? nullptr : it->second;
+}
+
 void TableCache::Evict(uint64_t file_number) {
   std::list<OpenFile> victims;  // closed after the lock
   MutexLock lock(&rep_->mutex);
@@ -116,6 +125,55 @@ void TableCache::Evict(uint64_t file_number) {
 int TableCache::open_files() const {
   MutexLock lock(&rep_->mutex);
   return static_cast<int>(rep_->order.size());
+}
+
+PinnedTables::Place* PinnedTables::PlaceOf(uint64_t file_number, TreeId slice_tree) {
+  constexpr size_t kTries = 4;
+  if (places_.empty()) places_.resize(kPlaces);
+  for (size_t i = 0; i < kTries; ++i) {
+    Place& place = places_[(file_number + i) % kPlaces];
+    if (place.reader == nullptr) return &place;
+    if (place.file == file_number && place.tree == slice_tree) return &place;
+  }
+  return nullptr;
+}
+
+void PinnedTables::Keep(Place* place, uint64_t file_number, TreeId slice_tree,
+                        std::shared_ptr<const TableReader> reader) {
+  *place = {file_number, slice_tree, std::move(reader)};
+  used_ |= uint64_t{1} << (place - places_.data());
+}
+
+Result<const TableReader*> PinnedTables::Find(uint64_t file_number, TreeId slice_tree) {
+  Place* const place = PlaceOf(file_number, slice_tree);
+  if (place != nullptr && place->reader != nullptr) return place->reader.get();
+  Result<std::shared_ptr<const TableReader>> reader = tables_->Find(file_number, slice_tree);
+  RETURN_IF_ERROR(reader.status());
+  const TableReader* const found = reader->get();
+  if (place != nullptr) {
+    Keep(place, file_number, slice_tree, std::move(*reader));
+  } else {
+    unplaced_ = std::move(*reader);
+  }
+  return found;
+}
+
+const TableReader* PinnedTables::FindOpen(uint64_t file_number, TreeId slice_tree) {
+  Place* const place = PlaceOf(file_number, slice_tree);
+  if (place == nullptr) return nullptr;
+  if (place->reader == nullptr) {
+    std::shared_ptr<const TableReader> reader = tables_->FindOpen(file_number, slice_tree);
+    if (reader == nullptr) return nullptr;
+    Keep(place, file_number, slice_tree, std::move(reader));
+  }
+  return place->reader.get();
+}
+
+void PinnedTables::Clear() {
+  for (; used_ != 0; used_ &= used_ - 1) {
+    places_[static_cast<size_t>(std::countr_zero(used_))].reader = nullptr;
+  }
+  unplaced_ = nullptr;
 }
 
 }  // namespace lsm

@@ -6,9 +6,11 @@
 
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "lsm/file_system.h"
 #include "lsm/sst/block_cache.h"
@@ -25,6 +27,8 @@ class TableCache {
   ~TableCache();
 
   Result<std::shared_ptr<const TableReader>> Find(uint64_t file_number, TreeId slice_tree);
+  // Null if the file is not open.
+  std::shared_ptr<const TableReader> FindOpen(uint64_t file_number, TreeId slice_tree);
   // Forgets a file that is about to be removed.
   void Evict(uint64_t file_number);
 
@@ -33,6 +37,39 @@ class TableCache {
  private:
   struct Rep;
   std::unique_ptr<Rep> rep_;
+};
+
+// PinnedTables keeps some of the readers that one thread has used, so that it need not ask the
+// cache for them again. Their files stay open as long, even if they have left the cache.
+//
+// Thread safety: none.
+class PinnedTables {
+ public:
+  // `tables` must outlive it.
+  explicit PinnedTables(TableCache* tables) : tables_(tables) {}
+
+  // The reader is good until Clear, or until the next Find.
+  Result<const TableReader*> Find(uint64_t file_number, TreeId slice_tree);
+  // The reader is good until Clear. Null if the file is not open, or if no reader can be kept.
+  const TableReader* FindOpen(uint64_t file_number, TreeId slice_tree);
+  void Clear();
+
+ private:
+  struct Place {
+    uint64_t file = 0;
+    TreeId tree = 0;
+    std::shared_ptr<const TableReader> reader;  // null: free
+  };
+  // Where the reader is or may be kept; null if all such places are taken.
+  Place* PlaceOf(uint64_t file_number, TreeId slice_tree);
+  void Keep(Place* place, uint64_t file_number, TreeId slice_tree,
+            std::shared_ptr<const TableReader> reader);
+
+  static constexpr size_t kPlaces = 64;
+  TableCache* const tables_;
+  std::vector<Place> places_;                    // kPlaces, or none as long as nothing was found
+  uint64_t used_ = 0;                            // a bit for each place
+  std::shared_ptr<const TableReader> unplaced_;  // found no place
 };
 
 }  // namespace lsm

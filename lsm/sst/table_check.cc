@@ -129,18 +129,17 @@ Status SliceVerifier::CheckProperties() {
 }
 
 Status SliceVerifier::Run() {
-  Result<std::shared_ptr<const Block>> index = file_->ReadBlock(where_.index, BlockKind::kIndex);
+  Result<BlockIndex> index = BlockIndex::Read(*file_, where_.index);
   RETURN_IF_ERROR(index.status());
-  if (const char* why = (*index)->Check()) {
+  if (const char* why = index->block().Check()) {
     return file_->Corruption("index block", where_.index.offset, why);
   }
   RETURN_IF_ERROR(ReadFilter());
-  const TableSlice slice(file_, where_, std::move(*index), nullptr);
-  Block::Iterator entry(slice.index());
-  for (entry.SeekToFirst(); entry.Valid(); entry.Next()) {
-    const Result<BlockHandle> handle = slice.DataHandle(entry);
-    RETURN_IF_ERROR(handle.status());
-    RETURN_IF_ERROR(CheckDataBlock(slice, *handle));
+  const TableSlice slice(file_, std::move(*index), nullptr);
+  Block::Iterator entry(&slice.index().block());
+  entry.SeekToFirst();
+  for (size_t i = 0; i < slice.index().size(); ++i, entry.Next()) {
+    RETURN_IF_ERROR(CheckDataBlock(slice, slice.index().handle(i)));
     index_key_.assign(entry.user_key());
     index_sequence_ = entry.sequence();
     index_entry_due_ = true;
@@ -234,16 +233,12 @@ Status DumpSlice(const std::shared_ptr<const TableFile>& file, const SstSlice& w
   const Result<SstProperties> properties = (*reader)->ReadProperties();
   RETURN_IF_ERROR(properties.status());
   line(PropertiesText(*properties));
-  Result<std::shared_ptr<const Block>> index = file->ReadBlock(where.index, BlockKind::kIndex);
+  const Result<BlockIndex> index = BlockIndex::Read(*file, where.index);
   RETURN_IF_ERROR(index.status());
-  const TableSlice slice(file, where, std::move(*index), nullptr);
-  Block::Iterator entry(slice.index());
-  for (entry.SeekToFirst(); entry.Valid(); entry.Next()) {
-    const Result<BlockHandle> handle = slice.DataHandle(entry);
-    RETURN_IF_ERROR(handle.status());
-    RETURN_IF_ERROR(DumpDataBlock(*file, *handle, line));
+  for (size_t i = 0; i < index->size(); ++i) {
+    RETURN_IF_ERROR(DumpDataBlock(*file, index->handle(i), line));
   }
-  return entry.corruption() == nullptr ? Status::Ok() : slice.IndexCorruption(entry.corruption());
+  return Status::Ok();
 }
 
 }  // namespace

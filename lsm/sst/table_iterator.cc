@@ -3,22 +3,6 @@
 
 namespace lsm {
 
-Status TableSlice::IndexCorruption(const char* why) const {
-  return file_->Corruption("index block", where_.index.offset, why);
-}
-
-Result<BlockHandle> TableSlice::DataHandle(const Block::Iterator& index) const {
-  std::string_view value = index.value();
-  BlockHandle handle;
-  if (!GetBlockHandle(&value, &handle) || !value.empty()) {
-    return IndexCorruption("malformed handle");
-  }
-  if (!handle.Within(where_.index.offset)) {
-    return IndexCorruption("a data block lies behind the index");
-  }
-  return handle;
-}
-
 Result<std::shared_ptr<const Block>> TableSlice::ReadDataBlock(BlockHandle handle,
                                                                bool fill_cache) const {
   if (cache_ != nullptr) {
@@ -35,11 +19,17 @@ Result<std::shared_ptr<const Block>> TableSlice::ReadDataBlock(BlockHandle handl
   return block;
 }
 
-Result<std::shared_ptr<const Block>> TableSlice::ReadDataBlock(const Block::Iterator& index,
-                                                               bool fill_cache) const {
-  const Result<BlockHandle> handle = DataHandle(index);
-  RETURN_IF_ERROR(handle.status());
-  return ReadDataBlock(*handle, fill_cache);
+void TableSlice::PrefetchCacheEntry(size_t number) const {
+  if (cache_ != nullptr) cache_->PrefetchEntry(file_->number(), index_.handle(number).offset);
+}
+
+void TableSlice::PrefetchBlock(size_t number) const {
+  if (cache_ != nullptr) cache_->PrefetchBlock(file_->number(), index_.handle(number).offset);
+}
+
+std::shared_ptr<const Block> TableSlice::PeekBlock(size_t number) const {
+  if (cache_ == nullptr) return nullptr;
+  return cache_->Peek(file_->number(), index_.handle(number).offset);
 }
 
 void TableIterator::DropBlock() {
@@ -47,78 +37,70 @@ void TableIterator::DropBlock() {
   data_.Reset(nullptr);
 }
 
-bool TableIterator::LoadBlock() {
-  if (index_.corruption() != nullptr) status_ = slice_->IndexCorruption(index_.corruption());
-  if (!status_.ok() || !index_.Valid()) {
+bool TableIterator::LoadBlock(size_t number) {
+  if (!status_.ok() || number >= slice_->index().size()) {
     DropBlock();
     return false;
   }
-  const Result<BlockHandle> handle = slice_->DataHandle(index_);
-  if (handle.ok() && block_ != nullptr && block_offset_ == handle->offset) {
+  if (block_ != nullptr && number_ == number) {
     data_.Reset(block_.get());
     return true;
   }
   DropBlock();
-  if (!handle.ok()) {
-    status_ = handle.status();
-    return false;
-  }
-  Result<std::shared_ptr<const Block>> block = slice_->ReadDataBlock(*handle, fill_cache_);
+  Result<std::shared_ptr<const Block>> block =
+      slice_->ReadDataBlock(slice_->index().handle(number), fill_cache_);
   if (!block.ok()) {
     status_ = block.status();
     return false;
   }
   block_ = std::move(*block);
-  block_offset_ = handle->offset;
+  number_ = number;
   data_.Reset(block_.get());
   return true;
 }
 
 bool TableIterator::DataIntact() {
   if (data_.corruption() == nullptr) return true;
-  status_ = slice_->file().Corruption("data block", block_offset_, data_.corruption());
+  const BlockHandle handle = slice_->index().handle(number_);
+  status_ = slice_->file().Corruption("data block", handle.offset, data_.corruption());
   DropBlock();
   return false;
 }
 
 void TableIterator::SkipForward() {
   while (block_ != nullptr && !data_.Valid() && DataIntact()) {
-    index_.Next();
-    if (LoadBlock()) data_.SeekToFirst();
+    if (LoadBlock(number_ + 1)) data_.SeekToFirst();
   }
 }
 
 void TableIterator::SkipBackward() {
   while (block_ != nullptr && !data_.Valid() && DataIntact()) {
-    index_.Prev();
-    if (LoadBlock()) data_.SeekToLast();
+    // Before the first one comes none.
+    if (LoadBlock(number_ - 1)) data_.SeekToLast();
   }
 }
 
 void TableIterator::SeekToFirst() {
-  index_.SeekToFirst();
-  if (LoadBlock()) data_.SeekToFirst();
+  if (LoadBlock(0)) data_.SeekToFirst();
   SkipForward();
 }
 
 void TableIterator::SeekToLast() {
-  index_.SeekToLast();
-  if (LoadBlock()) data_.SeekToLast();
+  if (LoadBlock(slice_->index().size() - 1)) data_.SeekToLast();
   SkipBackward();
 }
 
 void TableIterator::Seek(std::string_view user_key, SequenceNumber sequence) {
-  index_.Seek(user_key, sequence);
-  if (LoadBlock()) data_.Seek(user_key, sequence);
+  if (LoadBlock(slice_->index().Find(user_key, sequence))) data_.Seek(user_key, sequence);
   SkipForward();
 }
 
 // The index names the first block that reaches the target; what lies before the target ends in
 // this block or in the one before it. If no block reaches it, all records lie before it.
 void TableIterator::SeekBefore(std::string_view user_key) {
-  index_.Seek(user_key, kMaxSequence);
-  if (!index_.Valid() && index_.corruption() == nullptr) return SeekToLast();
-  if (LoadBlock()) data_.SeekBefore(user_key, kMaxSequence);
+  const size_t number = slice_->index().Find(user_key, kMaxSequence);
+  if (number == slice_->index().size()) return SeekToLast();
+  if (LoadBlock(number)) data_.SeekBefore(user_key, kMaxSequence);
   SkipBackward();
 }
 

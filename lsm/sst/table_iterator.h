@@ -18,34 +18,32 @@
 #include "lsm/format/internal_iterator.h"
 #include "lsm/sst/block.h"
 #include "lsm/sst/block_cache.h"
+#include "lsm/sst/block_index.h"
 #include "lsm/sst/table_file.h"
 
 namespace lsm {
 
 class TableSlice {
  public:
-  TableSlice(std::shared_ptr<const TableFile> file, const SstSlice& where,
-             std::shared_ptr<const Block> index, BlockCache* cache)
-      : file_(std::move(file)), where_(where), index_(std::move(index)), cache_(cache) {}
+  TableSlice(std::shared_ptr<const TableFile> file, BlockIndex index, BlockCache* cache)
+      : file_(std::move(file)), index_(std::move(index)), cache_(cache) {}
 
   const TableFile& file() const { return *file_; }
-  const SstSlice& where() const { return where_; }
-  const Block* index() const { return index_.get(); }
+  const BlockIndex& index() const { return index_; }
 
-  // The data block that the index entry names, from the cache or from disk.
-  // REQUIRES: index.Valid()
-  Result<std::shared_ptr<const Block>> ReadDataBlock(const Block::Iterator& index,
-                                                     bool fill_cache) const;
-  Result<BlockHandle> DataHandle(const Block::Iterator& index) const;
+  // A data block, from the cache or from disk.
   Result<std::shared_ptr<const Block>> ReadDataBlock(BlockHandle handle, bool fill_cache) const;
 
-  Status IndexCorruption(const char* why) const;
+  // See TableReader. REQUIRES: number < index().size()
+  void PrefetchCacheEntry(size_t number) const;
+  void PrefetchBlock(size_t number) const;
+  std::shared_ptr<const Block> PeekBlock(size_t number) const;
+
   uint64_t blocks_read() const { return blocks_read_.load(std::memory_order_relaxed); }
 
  private:
   const std::shared_ptr<const TableFile> file_;
-  const SstSlice where_;
-  const std::shared_ptr<const Block> index_;
+  const BlockIndex index_;
   BlockCache* const cache_;  // may be null
   mutable std::atomic<uint64_t> blocks_read_{0};
 };
@@ -54,7 +52,7 @@ class TableIterator : public InternalIterator {
  public:
   // `slice` must outlive the iterator.
   TableIterator(const TableSlice* slice, bool fill_cache)
-      : slice_(slice), fill_cache_(fill_cache), index_(slice->index()) {}
+      : slice_(slice), fill_cache_(fill_cache) {}
 
   bool Valid() const override { return data_.Valid(); }
   Status status() const override { return status_; }
@@ -70,9 +68,9 @@ class TableIterator : public InternalIterator {
   std::string_view value() const override { return data_.value(); }
 
  private:
-  // Makes data_ an iterator over the block that index_ names. False, holding no block, if index_
-  // is past an end or there was an error.
-  bool LoadBlock();
+  // Makes data_ an iterator over a block. False, holding no block, if there is none of that number
+  // or there was an error.
+  bool LoadBlock(size_t number);
   void DropBlock();
   // Moves on to the next, or previous, block if data_ has run out of its own.
   void SkipForward();
@@ -83,9 +81,8 @@ class TableIterator : public InternalIterator {
   const TableSlice* const slice_;
   const bool fill_cache_;
   Status status_;
-  Block::Iterator index_;
   std::shared_ptr<const Block> block_;  // what data_ walks; null if none
-  uint64_t block_offset_ = 0;
+  size_t number_ = 0;                   // of the block
   Block::Iterator data_;
 };
 

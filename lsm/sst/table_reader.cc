@@ -12,11 +12,12 @@
 namespace lsm {
 
 struct TableReader::Rep {
-  Rep(std::shared_ptr<const TableFile> file, const SstSlice& where,
-      std::shared_ptr<const Block> index, BlockCache* cache)
-      : slice(std::move(file), where, std::move(index), cache) {}
+  Rep(std::shared_ptr<const TableFile> file, BlockIndex index, const SstSlice& stands,
+      BlockCache* cache)
+      : where(stands), slice(std::move(file), std::move(index), cache) {}
 
-  TableSlice slice;
+  const SstSlice where;
+  const TableSlice slice;
   std::optional<Filter> filter;
 };
 
@@ -37,7 +38,7 @@ Result<std::unique_ptr<TableReader>> TableReader::Open(std::shared_ptr<const Tab
   if (where == nullptr) {
     return Status::NotFound(file->path() + ": no slice of tree " + std::to_string(tree));
   }
-  Result<std::shared_ptr<const Block>> index = file->ReadBlock(where->index, BlockKind::kIndex);
+  Result<BlockIndex> index = BlockIndex::Read(*file, where->index);
   RETURN_IF_ERROR(index.status());
   std::optional<Filter> filter;
   if (where->filter.size != 0) {
@@ -50,7 +51,7 @@ Result<std::unique_ptr<TableReader>> TableReader::Open(std::shared_ptr<const Tab
       return file->Corruption(kWhat, where->filter.offset, why);
     }
   }
-  auto rep = std::make_unique<Rep>(std::move(file), *where, std::move(*index), cache);
+  auto rep = std::make_unique<Rep>(std::move(file), std::move(*index), *where, cache);
   rep->filter = std::move(filter);
   return std::unique_ptr<TableReader>(new TableReader(std::move(rep)));
 }
@@ -58,31 +59,51 @@ Result<std::unique_ptr<TableReader>> TableReader::Open(std::shared_ptr<const Tab
 // 1. The filter says whether the key can be here at all.
 // 2. The index names the only data block that can hold the newest visible record: FORMAT.md has a
 //    key's versions that begin in a block end before the next one, or stand in the index.
-Result<TableLookup> TableReader::Get(std::string_view key, SequenceNumber sequence,
+Result<TableLookup> TableReader::Get(std::string_view key, uint64_t hash, SequenceNumber sequence,
                                      PinnedValue* value, bool* filtered) const {
   const TableSlice& slice = rep_->slice;
-  const uint64_t hash = HashKey(key);
-  const bool absent = rep_->filter.has_value() && !rep_->filter->MayContain(hash);
+  const bool absent = !MayContain(hash);
   if (filtered != nullptr) *filtered = absent;
   if (absent) return TableLookup();
 
-  Block::Iterator index(slice.index());
-  index.Seek(key, sequence);
-  if (index.corruption() != nullptr) return slice.IndexCorruption(index.corruption());
-  if (!index.Valid()) return TableLookup();
-
-  const Result<BlockHandle> handle = slice.DataHandle(index);
-  RETURN_IF_ERROR(handle.status());
-  Result<std::shared_ptr<const Block>> block = slice.ReadDataBlock(*handle, true);
+  const size_t number = FindBlock(key, sequence);
+  if (number == kNoBlock) return TableLookup();
+  const BlockHandle handle = slice.index().handle(number);
+  Result<std::shared_ptr<const Block>> block = slice.ReadDataBlock(handle, true);
   RETURN_IF_ERROR(block.status());
   const Block::Found found = (*block)->Find(key, hash, sequence);
   if (found.corruption != nullptr) {
-    return slice.file().Corruption("data block", handle->offset, found.corruption);
+    return slice.file().Corruption("data block", handle.offset, found.corruption);
   }
   if (found.lookup.found && found.lookup.type == RecordType::kValue) {
     *value = PinnedValue(found.value, std::move(*block));
   }
   return found.lookup;
+}
+
+Result<TableLookup> TableReader::Get(std::string_view key, SequenceNumber sequence,
+                                     PinnedValue* value, bool* filtered) const {
+  return Get(key, HashKey(key), sequence, value, filtered);
+}
+
+void TableReader::PrefetchFilter(uint64_t hash) const {
+  if (rep_->filter.has_value()) rep_->filter->Prefetch(hash);
+}
+
+bool TableReader::MayContain(uint64_t hash) const {
+  return !rep_->filter.has_value() || rep_->filter->MayContain(hash);
+}
+
+size_t TableReader::FindBlock(std::string_view key, SequenceNumber sequence) const {
+  const BlockIndex& index = rep_->slice.index();
+  const size_t number = index.Find(key, sequence);
+  return number < index.size() ? number : kNoBlock;
+}
+
+void TableReader::PrefetchCacheEntry(size_t block) const { rep_->slice.PrefetchCacheEntry(block); }
+void TableReader::PrefetchBlock(size_t block) const { rep_->slice.PrefetchBlock(block); }
+std::shared_ptr<const Block> TableReader::PeekBlock(size_t block) const {
+  return rep_->slice.PeekBlock(block);
 }
 
 std::unique_ptr<InternalIterator> TableReader::NewIterator(bool fill_cache) const {
@@ -92,7 +113,7 @@ std::unique_ptr<InternalIterator> TableReader::NewIterator(bool fill_cache) cons
 Result<TableReader::Properties> TableReader::ReadProperties() const {
   constexpr const char* kWhat = "properties block";
   const TableFile& file = rep_->slice.file();
-  const BlockHandle handle = rep_->slice.where().properties;
+  const BlockHandle handle = rep_->where.properties;
   size_t size;
   const Result<OwnedBytes> bytes = file.ReadContents(handle, kWhat, &size);
   RETURN_IF_ERROR(bytes.status());

@@ -22,6 +22,7 @@
 
 namespace lsm {
 
+class Block;
 class TableFile;
 
 class TableReader {
@@ -37,9 +38,22 @@ class TableReader {
   ~TableReader();
 
   // The newest record of `key` that `sequence` can see. `value` is set if it is a value.
-  // `filtered` (may be null) is set if the filter alone said no.
+  // `filtered` (may be null) is set if the filter alone said no. `hash` is HashKey(key).
   Result<TableLookup> Get(std::string_view key, SequenceNumber sequence, PinnedValue* value,
                           bool* filtered) const;
+  Result<TableLookup> Get(std::string_view key, uint64_t hash, SequenceNumber sequence,
+                          PinnedValue* value, bool* filtered) const;
+
+  // The steps of Get, for TablePrefetch. They read nothing from disk. `hash` is HashKey(key).
+  static constexpr size_t kNoBlock = SIZE_MAX;
+  void PrefetchFilter(uint64_t hash) const;
+  bool MayContain(uint64_t hash) const;
+  // The number of the data block that has the key if any has it.
+  size_t FindBlock(std::string_view key, SequenceNumber sequence) const;
+  // The block's entry in the cache, the block, and, if it is in the cache, a reference to it.
+  void PrefetchCacheEntry(size_t block) const;
+  void PrefetchBlock(size_t block) const;
+  std::shared_ptr<const Block> PeekBlock(size_t block) const;
 
   // Holds at most one data block, and none before it is positioned. The reader must outlive it.
   std::unique_ptr<InternalIterator> NewIterator(bool fill_cache) const;

@@ -57,7 +57,7 @@ Result<std::shared_ptr<const Version>> Version::Apply(
       files.insert(files.begin(), file);
       continue;
     }
-    const auto at = FirstNotBefore(files, file->smallest_key);
+    const auto at = lsm::FirstNotBefore(files, file->smallest_key);
     if (at != files.end() && (*at)->smallest_key <= file->largest_key) {
       return Misfit("has files that overlap", file->file);
     }
@@ -66,15 +66,9 @@ Result<std::shared_ptr<const Version>> Version::Apply(
   return std::shared_ptr<const Version>(std::make_shared<Version>(std::move(levels)));
 }
 
-void Version::FilesForKey(std::string_view user_key,
-                          const std::function<bool(const FileRef&)>& ask) const {
-  for (const FileRef& file : files(0)) {
-    if (file->smallest_key <= user_key && user_key <= file->largest_key && !ask(file)) return;
-  }
-  for (int level = 1; level < kMaxLevels; ++level) {
-    const auto at = FirstNotBefore(files(level), user_key);
-    if (at != files(level).end() && (*at)->smallest_key <= user_key && !ask(*at)) return;
-  }
+const FileRef* Version::FirstNotBefore(int level, std::string_view key) const {
+  const auto at = lsm::FirstNotBefore(files(level), key);
+  return at == files(level).end() ? nullptr : &*at;
 }
 
 uint64_t Version::TotalBytes() const {

@@ -9,8 +9,9 @@
 
 #include <array>
 #include <cstdint>
-#include <functional>
 #include <memory>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "lsm/status.h"
@@ -40,13 +41,28 @@ class Version {
 
   // Calls `ask` with the files that may hold `user_key`, in the order in which a point read has to
   // ask them, until it returns false: found, or failed.
-  void FilesForKey(std::string_view user_key, const std::function<bool(const FileRef&)>& ask) const;
+  template <typename Ask>
+  void FilesForKey(std::string_view user_key, Ask ask) const;
 
   uint64_t TotalBytes() const;
   size_t TotalFiles() const;
 
  private:
+  // The first file of a level below L0 that does not end before `key`; null if all do.
+  const FileRef* FirstNotBefore(int level, std::string_view key) const;
+
   Levels levels_;
 };
+
+template <typename Ask>
+void Version::FilesForKey(std::string_view user_key, Ask ask) const {
+  for (const FileRef& file : files(0)) {
+    if (file->smallest_key <= user_key && user_key <= file->largest_key && !ask(file)) return;
+  }
+  for (int level = 1; level < kMaxLevels; ++level) {
+    const FileRef* const file = FirstNotBefore(level, user_key);
+    if (file != nullptr && (*file)->smallest_key <= user_key && !ask(*file)) return;
+  }
+}
 
 }  // namespace lsm

@@ -58,6 +58,24 @@ TEST_CASE("a cache finds what was put into it, by file and offset") {
   CHECK(cache.misses() == 2);
 }
 
+TEST_CASE("to peek is no use of a block, and is not counted") {
+  BlockCache cache(100 * 100);
+  CHECK(cache.Peek(1, 0) == nullptr);
+  cache.PrefetchEntry(1, 0);
+  cache.PrefetchBlock(1, 0);
+  for (uint64_t i = 0; i < 50; ++i) cache.Insert(1, i, MakeBlock(1, i), 100);
+  for (uint64_t i = 0; i < 2000; ++i) {
+    cache.Insert(2, i, MakeBlock(2, i), 100);
+    for (uint64_t peeked = 0; peeked < 50; ++peeked) {
+      cache.PrefetchEntry(1, peeked);
+      cache.PrefetchBlock(1, peeked);
+      if (const auto block = cache.Peek(1, peeked)) REQUIRE(IsBlock(*block, 1, peeked));
+    }
+  }
+  CHECK(cache.hits() + cache.misses() == 0);
+  for (uint64_t i = 0; i < 50; ++i) CHECK(cache.Peek(1, i) == nullptr);
+}
+
 TEST_CASE("replacing an entry charges it once") {
   BlockCache cache(1000);
   cache.Insert(1, 8, MakeBlock(1, 7), 300);
@@ -148,6 +166,9 @@ TEST_CASE("threads that share a cache keep to the budget and get the blocks they
       for (int i = 0; i < 5000; ++i) {
         const uint64_t file = 1 + random.Uniform(3);
         const uint64_t offset = random.Uniform(200);
+        cache.PrefetchEntry(file, offset);
+        cache.PrefetchBlock(file, offset);
+        if (const auto block = cache.Peek(file, offset)) block->PrefetchTags();
         const auto block = cache.Lookup(file, offset);
         if (block == nullptr) {
           cache.Insert(file, offset, MakeBlock(file, offset), 100 + random.Uniform(100));

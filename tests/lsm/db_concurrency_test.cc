@@ -42,8 +42,12 @@ TEST_CASE("readers see every key at one value of each unit while tables rotate, 
   for (int r = 0; r < 3; ++r) {
     readers.emplace_back([&, r] {
       const auto view = db->NewReadView();
+      std::vector<std::string> names;
+      for (int i = 0; i < kKeys; ++i) names.push_back(Key(i));
+      const std::vector<std::string_view> keys_ahead(names.begin(), names.end());
       while (!done) {
         view->Refresh();
+        if (r == 1) view->Prefetch(0, keys_ahead);
         std::string first;
         for (int i = 0; i < kKeys && r != 2; ++i) {
           const Result<Lookup> found = view->Get(0, Key(i));

@@ -113,6 +113,60 @@ TEST_CASE("a reader works on after its file was evicted and removed") {
   CHECK(tables.open_files() == 0);
 }
 
+TEST_CASE("pinned tables are asked for once, and let go of together") {
+  MemFileSystem fs;
+  MakeFiles(&fs);
+  CountOpens count;
+  fs.SetInterceptor(&count);
+  BlockCache blocks(1 << 20);
+  TableCache tables(&fs, "db", 1, &blocks);
+  PinnedTables pinned(&tables);
+  CHECK(pinned.FindOpen(1, 0) == nullptr);
+  CHECK(count.opens() == 0);
+  std::vector<const TableReader*> readers;
+  for (uint64_t file = 1; file <= kFiles; ++file) {
+    const auto reader = pinned.Find(file, 1);
+    REQUIRE(reader.ok());
+    readers.push_back(*reader);
+  }
+  // The cache may keep one file open; the others are open for whoever pins them.
+  for (uint64_t file = 1; file <= kFiles; ++file) {
+    CHECK(pinned.FindOpen(file, 1) == readers[file - 1]);
+    CHECK(*pinned.Find(file, 1) == readers[file - 1]);
+    CHECK(Answers(*readers[file - 1], file, 1));
+  }
+  CHECK(count.opens() == kFiles);
+  CHECK(pinned.FindOpen(1, 2) == nullptr);
+  pinned.Clear();
+  CHECK(pinned.FindOpen(1, 1) == nullptr);
+  CHECK(pinned.FindOpen(kFiles, 1) != nullptr);
+  CHECK(count.opens() == kFiles);
+}
+
+TEST_CASE("more tables than can be pinned are found all the same") {
+  MemFileSystem fs;
+  REQUIRE(fs.CreateDirectory("db").ok());
+  constexpr uint64_t kMany = 200;
+  for (uint64_t file = 1; file <= kMany; ++file) {
+    const SstRecords records = {{"key", 1, RecordType::kValue, ValueOf(file, 0)}};
+    REQUIRE(WriteSst(&fs, SstFileName("db", file), file, {}, {{0, records}}).ok());
+  }
+  BlockCache blocks(1 << 20);
+  TableCache tables(&fs, "db", 300, &blocks);
+  PinnedTables pinned(&tables);
+  int unplaced = 0;
+  for (int round = 0; round < 2; ++round) {
+    for (uint64_t file = 1; file <= kMany; ++file) {
+      const auto reader = pinned.Find(file, 0);
+      REQUIRE(reader.ok());
+      CHECK(Answers(**reader, file, 0));
+      unplaced += pinned.FindOpen(file, 0) == nullptr;
+    }
+  }
+  CHECK(unplaced > 0);
+  CHECK(pinned.Find(kMany + 1, 0).status().IsCorruption());
+}
+
 TEST_CASE("a file that does not open is tried anew the next time") {
   MemFileSystem fs;
   MakeFiles(&fs);

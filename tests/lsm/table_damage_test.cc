@@ -319,6 +319,10 @@ TEST_CASE("files that are wrong behind right checksums fail verification") {
   fails_with(29, 2, "impossible number");
   // The first block's index key is its only record's: three lengths, then type and sequence.
   fails_with(slice.index.offset + 4, 13, "does not part its data block");
+  // The index ends with the restart points, all of its entries, and the number of them.
+  const size_t count_at = slice.index.offset + slice.index.size - 4;
+  const size_t second = count_at - 4 * DecodeFixed32(good.data() + count_at) + 4;
+  fails_with(second, static_cast<char>(good[second] + 1), "an entry is no restart point");
   // The first property is data_blocks.
   const size_t count = good.find("data_blocks", slice.properties.offset) + 12;
   fails_with(count, 9, "differ from the records");

@@ -2,6 +2,7 @@
 #include "redis-compat/expiry.h"
 
 #include <algorithm>
+#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
@@ -48,6 +49,8 @@ void ActiveExpiry::Run() {
 void ActiveExpiry::RunDatabases(int64_t deadline_us) {
   std::vector<int> databases = instance_->databases().NonEmpty();
   if (databases.empty()) return;
+  // Some are of trees that are gone.
+  if (progress_.size() > databases.size()) progress_.clear();
   // Begin where the last run stopped, so that one busy database does not starve the others.
   std::rotate(databases.begin(),
               std::lower_bound(databases.begin(), databases.end(), next_database_),
@@ -72,16 +75,15 @@ void ActiveExpiry::RunDatabases(int64_t deadline_us) {
 lsm::Result<bool> ActiveExpiry::RunDatabase(int database, int* budget, int64_t deadline_us) {
   const lsm::TreeId tree = instance_->databases().Find(database).tree;
   const int64_t now_ms = instance_->now_ms();
-  Progress& progress = progress_[database];
-  if (progress.tree != tree) progress = {tree, 0};
+  Progress& progress = progress_[tree];
+  if (now_ms < progress.next_ms) return true;
   std::vector<Entry> due;
   while (true) {
     lsm::IterateOptions options;
     options.lower.emplace();
-    EncodeExpiryKey(progress.time_ms, "", &options.lower->key);
-    options.upper.emplace();
-    options.upper->inclusive = false;
-    EncodeExpiryKey(now_ms + 1, "", &options.upper->key);
+    EncodeExpiryKey(progress.done_ms, "", &options.lower->key);
+    options.prefix = kExpiryPrefix;
+    int64_t next_ms = std::numeric_limits<int64_t>::max();
     due.clear();
     {
       auto iterator = instance_->view()->NewIterator(tree, options);
@@ -91,19 +93,30 @@ lsm::Result<bool> ActiveExpiry::RunDatabase(int database, int* budget, int64_t d
            entries.Next()) {
         const lsm::Result<ExpiryKeyView> entry = DecodeExpiryKey(entries.key());
         if (!entry.ok()) return entry.status();
+        if (entry.value().time_ms > now_ms) {
+          next_ms = entry.value().time_ms;
+          break;
+        }
         due.push_back({entry.value().time_ms, std::string(entry.value().key)});
       }
       RETURN_IF_ERROR(entries.status());
     }
+    if (due.empty()) {
+      progress = {now_ms, next_ms};
+      return true;
+    }
     for (const Entry& entry : due) {
       RETURN_IF_ERROR(Fire(database, entry.time_ms, entry.key));
       if (--*budget <= 0 || instance_->clock().MonotonicMicros() > deadline_us) return false;
-      progress.time_ms = entry.time_ms;
+      progress.done_ms = entry.time_ms;
     }
-    if (due.size() < kEntriesPerBatch) break;
   }
-  progress.time_ms = now_ms;
-  return true;
+}
+
+void ActiveExpiry::Expect(lsm::TreeId tree, int64_t time_ms) {
+  const auto progress = progress_.find(tree);
+  if (progress == progress_.end()) return;
+  progress->second.next_ms = std::min(progress->second.next_ms, time_ms);
 }
 
 lsm::Status ActiveExpiry::Fire(int database, int64_t entry_ms, std::string_view key) {
@@ -118,6 +131,7 @@ lsm::Status ActiveExpiry::Fire(int database, int64_t entry_ms, std::string_view 
   if (slot.value().exists && slot.value().header.expiry_ms) {
     EncodeExpiryKey(*slot.value().header.expiry_ms, key, &index_key);
     unit.Put(tree, index_key, "");
+    Expect(tree, *slot.value().header.expiry_ms);
   }
   EncodeExpiryKey(entry_ms, key, &index_key);
   unit.Delete(tree, index_key);

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <utility>
 
+#include "redis-compat/expiry.h"
 #include "redis-compat/instance.h"
 
 namespace redis {
@@ -85,6 +86,7 @@ void Keyspace::Put(KeySlot* slot, const Header& header) {
   if (will_expire && (!did_expire || after < before)) {
     EncodeExpiryKey(after, slot->key, &unit_->key_buffer);
     unit_->Put(tree_id, unit_->key_buffer, "");
+    instance_->active_expiry().Expect(tree_id, after);
   }
 
   if (!slot->exists) unit_->AddCounter(tree_id, kKeyCounter, 1);

@@ -126,6 +126,30 @@ TEST_CASE("whatever moves, counters count the keys and every expiry is in the in
   }
 }
 
+TEST_CASE("a key expires in time although later ones were seen first") {
+  TestServer server;
+  server.Call("SET later 1 PX 100000");
+  server.Sleep(300);
+  server.Call("SET a 1 PX 300");
+  // Its tree is another database's for a while, and no round is run in it.
+  server.Call("SWAPDB 0 1");
+  server.Call("SELECT 1");
+  server.Call("SET b 1 PX 300");
+  server.Call("SWAPDB 0 1");
+  server.Call("SELECT 0");
+  CHECK(server.Call("DBSIZE") == "(integer) 3");
+  server.Sleep(500);
+  CHECK(server.Call("DBSIZE") == "(integer) 1");
+  CHECK(server.Call("EXISTS later") == "(integer) 1");
+  // Moved nearer, and back again: the index holds what is nearest.
+  server.Call("PEXPIRE later 200");
+  server.Call("PEXPIRE later 700");
+  server.Sleep(500);
+  CHECK(server.Call("EXISTS later") == "(integer) 1");
+  server.Sleep(400);
+  CHECK(server.Call("DBSIZE") == "(integer) 0");
+}
+
 TEST_CASE("keys expire in the database that they are in by then") {
   TestServer server;
   server.Call("SET a 1 PX 1000");

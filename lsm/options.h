@@ -36,7 +36,7 @@ struct Options {
   size_t memtable_size = size_t{64} << 20;         // soft limit; reaching it rotates the memtable
   int memtable_limit = 3;                          // memtables of a tree in memory, active included
   size_t write_buffer_budget = size_t{512} << 20;  // memtables of all trees; writes stop here
-  size_t block_cache_size = size_t{128} << 20;
+  size_t block_cache_size = size_t{256} << 20;
   size_t target_file_size = size_t{16} << 20;
   size_t block_size = 8192;  // uncompressed bytes of a data block before it is cut
   int block_restart_interval = 16;
@@ -45,8 +45,9 @@ struct Options {
   int max_open_files = 512;  // SST files held open by the table cache
 
   size_t wal_segment_size = size_t{64} << 20;
-  // Trees whose records keep the oldest segments alive are flushed beyond this.
-  size_t wal_size_limit = size_t{1} << 30;
+  // Trees whose records keep the oldest segments alive are flushed beyond this: it bounds how long
+  // the replay after a crash takes.
+  size_t wal_size_limit = size_t{512} << 20;
 
   int l0_merge_trigger = 4;  // L0 files of a tree that start a merge into L1
   int l0_slowdown_trigger = 12;

@@ -98,7 +98,7 @@ struct Settings {
   uint64_t memtable_size = uint64_t{64} << 20;
   int memtable_limit = 3;
   uint64_t write_buffer_budget = uint64_t{512} << 20;
-  uint64_t block_cache_size = uint64_t{128} << 20;
+  uint64_t block_cache_size = uint64_t{256} << 20;
   uint64_t target_file_size = uint64_t{16} << 20;
   lsm::Compression compression = lsm::Compression::kLz4;
 };

@@ -364,7 +364,7 @@ constexpr Directive kDirectives[] = {
     Int("memtable-limit", kImmutable, "3", 1, 1000).To(Number<&Settings::memtable_limit>),
     Memory("write-buffer-budget", kImmutable, "512mb", 128 * 1024, uint64_t{1} << 50)
         .To(Number<&Settings::write_buffer_budget>),
-    Memory("block-cache-size", kImmutable, "128mb", 0, uint64_t{1} << 50)
+    Memory("block-cache-size", kImmutable, "256mb", 0, uint64_t{1} << 50)
         .To(Number<&Settings::block_cache_size>),
     Memory("target-file-size", kImmutable, "16mb", 64 * 1024, uint64_t{1} << 40)
         .To(Number<&Settings::target_file_size>),

@@ -79,9 +79,6 @@ const ReadViewImpl::Entry* ReadViewImpl::Use(TreeId tree) {
 
 namespace {
 
-// As many keys as memory is likely to fetch beside each other, and more.
-constexpr size_t kPrefetchBatch = 64;
-
 Status NoTree(TreeId tree) {
   return Status::NotFound("tree " + std::to_string(tree) + " does not exist");
 }
@@ -112,32 +109,21 @@ Result<Lookup> ReadViewImpl::Get(TreeId tree, std::string_view key) {
 void ReadViewImpl::Prefetch(TreeId tree, std::span<const std::string_view> keys) {
   const Entry* entry = Use(tree);
   if (entry == nullptr) return;
-  for (; !keys.empty(); keys = keys.subspan(std::min(keys.size(), kPrefetchBatch))) {
-    std::array<HashedKey, kPrefetchBatch> hashed;
-    const size_t count = std::min(keys.size(), kPrefetchBatch);
-    for (size_t i = 0; i < count; ++i) hashed[i] = {MemTable::HashOf(keys[i]), keys[i]};
+  constexpr size_t kBatch = MemTable::kMaxPrefetch;
+  for (; !keys.empty(); keys = keys.subspan(std::min(keys.size(), kBatch))) {
+    std::array<HashedKey, kBatch> hashed;
+    const size_t count = std::min(keys.size(), kBatch);
+    for (size_t i = 0; i < count; ++i) hashed[i] = HashedKey::Of(keys[i]);
     PrefetchFrom(*entry->state, std::span(hashed).first(count));
   }
 }
 
 // Looks into one table after the other, as Get does, for those that are not in an earlier one.
 void ReadViewImpl::PrefetchFrom(const TreeState& state, std::span<HashedKey> keys) {
-  const auto search = [&keys](const MemTable& table) {
-    for (const HashedKey& key : keys) table.PrefetchIndex(key.hash);
-    for (const HashedKey& key : keys) table.PrefetchSlot(key.hash);
-    std::array<Arena::Link, kPrefetchBatch> nodes;
-    size_t found = 0;
-    const auto absent = std::partition(keys.begin(), keys.end(), [&](const HashedKey& key) {
-      const Arena::Link node = table.PrefetchNode(key.hash);
-      if (node == Arena::kNull) return true;
-      nodes[found++] = node;
-      return false;
-    });
-    for (size_t i = 0; i < found; ++i) table.PrefetchRecord(nodes[i]);
-    keys = keys.first(static_cast<size_t>(absent - keys.begin()));
-  };
-  search(*state.active);
-  for (const std::shared_ptr<const FrozenTable>& frozen : state.frozen) search(*frozen->table);
+  keys = state.active->Prefetch(keys);
+  for (const std::shared_ptr<const FrozenTable>& frozen : state.frozen) {
+    keys = frozen->table->Prefetch(keys);
+  }
   if (!keys.empty()) PrefetchFromFiles(*state.version, keys);
 }
 

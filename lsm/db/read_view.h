@@ -52,10 +52,6 @@ class ReadViewImpl final : public ReadView {
   };
   // Null if the tree does not exist at this point.
   const Entry* Use(TreeId tree);
-  struct HashedKey {
-    uint64_t hash;
-    std::string_view key;
-  };
   void PrefetchFrom(const TreeState& state, std::span<HashedKey> keys);
   void PrefetchFromFiles(const Version& version, std::span<const HashedKey> keys);
   Result<Lookup> GetFromFiles(const TreeState& state, std::string_view key);

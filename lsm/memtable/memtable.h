@@ -27,8 +27,10 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <span>
 #include <string_view>
 
+#include "lsm/format/checksum.h"
 #include "lsm/format/internal_iterator.h"
 #include "lsm/format/internal_key.h"
 #include "lsm/memtable/arena.h"
@@ -37,6 +39,13 @@
 #include "lsm/types.h"
 
 namespace lsm {
+
+struct HashedKey {
+  uint64_t hash;  // HashKey(key)
+  std::string_view key;
+
+  static HashedKey Of(std::string_view key) { return {HashKey(key), key}; }
+};
 
 class MemTable {
  public:
@@ -62,14 +71,12 @@ class MemTable {
   // and until a Reclaim beyond `sequence`.
   TableLookup Get(std::string_view key, SequenceNumber sequence, std::string_view* value) const;
 
-  // For who knows ahead which keys he will read: the four looks into memory of a Get or Add, to be
-  // taken for many keys beside each other. Each fetches what the next one reads. `hash` is that of
-  // the key; PrefetchNode is null if the key is most likely not in the table.
-  static uint64_t HashOf(std::string_view key);
-  void PrefetchIndex(uint64_t hash) const { index_.PrefetchSegment(hash); }
-  void PrefetchSlot(uint64_t hash) const { index_.PrefetchSlot(hash); }
-  Arena::Link PrefetchNode(uint64_t hash) const;
-  void PrefetchRecord(Arena::Link node) const { Node::At(arena_, node)->PrefetchNewest(arena_); }
+  // For who knows ahead which keys he will read or write: fetches the memory that leads to them,
+  // for all of them beside each other. Takes the hashes of the keys, at most kMaxPrefetch, and
+  // returns those that are most likely not in the table; the others are moved behind them.
+  static constexpr size_t kMaxPrefetch =
+      64;  // as many as memory fetches beside each other, and more
+  std::span<HashedKey> Prefetch(std::span<HashedKey> keys) const;
 
   // Walks all records of the keys that are in the table now, and maybe later ones. Stays valid
   // while the table is written; records that are added to those keys meanwhile may or may not be

@@ -2,6 +2,7 @@
 #include "lsm/wal/log_reader.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <optional>
 
@@ -30,7 +31,7 @@ Status Located(Status status, uint64_t segment, uint64_t offset) {
 // Puts together the units of groups that were found to follow one another.
 class UnitAssembler {
  public:
-  explicit UnitAssembler(const ReplayUnit& unit) : unit_(unit) {}
+  UnitAssembler(const ReplayUnit& unit, const ReplayAhead& ahead) : ahead_(ahead), unit_(unit) {}
 
   // Hands over every unit that ends in the group. A corruption lacks file and offset.
   Status Add(const LogGroupHeader& header, std::string_view payload) {
@@ -68,21 +69,36 @@ class UnitAssembler {
     std::string().swap(fragments_);
   }
 
+  // Takes the units of `framed` apart, and hands them over some at a time.
   Status HandOver(std::string_view framed, SequenceNumber first, uint32_t count) {
-    for (uint32_t i = 0; i < count; ++i) {
-      uint64_t size;
-      uint32_t operations;
-      if (!GetVarint64(&framed, &size) || !GetVarint32(&framed, &operations) ||
-          size > framed.size()) {
-        return Status::Corruption("unit " + std::to_string(first + i) + " is cut in its group");
+    constexpr uint32_t kAhead = 32;
+    std::array<LogUnit, kAhead> units;
+    for (uint32_t done = 0; done < count;) {
+      uint32_t taken = 0;
+      while (taken < std::min(kAhead, count - done)) {
+        uint64_t size;
+        LogUnit& unit = units[taken];
+        if (!GetVarint64(&framed, &size) || !GetVarint32(&framed, &unit.operations) ||
+            size > framed.size()) {
+          return Status::Corruption("unit " + std::to_string(first + done + taken) +
+                                    " is cut in its group");
+        }
+        unit.sequence = first + done + taken;
+        unit.bytes = framed.substr(0, size);
+        framed.remove_prefix(size);
+        ++taken;
       }
-      RETURN_IF_ERROR(unit_(first + i, operations, framed.substr(0, size)));
-      framed.remove_prefix(size);
-      ++units_;
+      if (ahead_) ahead_(std::span(units).first(taken));
+      for (uint32_t i = 0; i < taken; ++i) {
+        RETURN_IF_ERROR(unit_(units[i].sequence, units[i].operations, units[i].bytes));
+        ++units_;
+      }
+      done += taken;
     }
     return framed.empty() ? Status::Ok() : Status::Corruption("bytes behind a group's units");
   }
 
+  const ReplayAhead& ahead_;
   const ReplayUnit& unit_;
   State state_ = State::kWhole;
   bool any_group_ = false;
@@ -98,9 +114,9 @@ class UnitAssembler {
 //    since a header is synced before the first group is written (Judge).
 class LogReplay {
  public:
-  LogReplay(const LogRecoveryInput& input, const ReplayUnit& unit,
+  LogReplay(const LogRecoveryInput& input, const ReplayUnit& unit, const ReplayAhead& ahead,
             const std::function<void(uint64_t, uint64_t)>& progress)
-      : input_(input), progress_(progress), assembler_(unit) {
+      : input_(input), progress_(progress), assembler_(unit, ahead) {
     recovery_.end = input.start;
     mark_ = {input.mark, "the manifest"};
   }
@@ -316,8 +332,9 @@ class LogReplay {
 }  // namespace
 
 Result<LogRecovery> ReplayLog(const LogRecoveryInput& input, const ReplayUnit& unit,
+                              const ReplayAhead& ahead,
                               const std::function<void(uint64_t done, uint64_t total)>& progress) {
-  return LogReplay(input, unit, progress).Run();
+  return LogReplay(input, unit, ahead, progress).Run();
 }
 
 }  // namespace lsm

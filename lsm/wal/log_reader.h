@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,10 +49,18 @@ struct LogRecovery {
 // `unit` is called in sequence order with the operations of each whole unit; an error it returns
 // stops the replay and is returned, with file and offset before a corruption's message. A unit that
 // begins in a segment before the oldest live one is passed over: all of it is in SST files.
-// `progress` (may be empty) hears bytes done and in total.
+// `ahead` (may be empty) hears of the units that come next before the first of them does, so that
+// what they need can be fetched. `progress` (may be empty) hears bytes done and in total.
+struct LogUnit {
+  SequenceNumber sequence = 0;
+  uint32_t operations = 0;
+  std::string_view bytes;
+};
+using ReplayAhead = std::function<void(std::span<const LogUnit> units)>;
 using ReplayUnit =
     std::function<Status(SequenceNumber sequence, uint32_t operations, std::string_view unit)>;
 Result<LogRecovery> ReplayLog(const LogRecoveryInput& input, const ReplayUnit& unit,
+                              const ReplayAhead& ahead,
                               const std::function<void(uint64_t done, uint64_t total)>& progress);
 
 // What one group says of itself, for dumps and tests.

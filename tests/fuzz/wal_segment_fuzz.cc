@@ -93,7 +93,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     Check(sequence == ++replayed);
     return lsm::Status::Ok();
   };
-  const auto recovery = lsm::ReplayLog(input, unit, nullptr);
+  const auto recovery = lsm::ReplayLog(input, unit, nullptr, nullptr);
   Check(recovery.ok() || recovery.status().IsCorruption());
   Check(!recovery.ok() || recovery->end.last_sequence == replayed);
 

@@ -289,7 +289,7 @@ TEST_CASE("the unit handler's error ends the replay; a corruption gets file and 
     const ReplayUnit unit = [&calls, &status](SequenceNumber, uint32_t, std::string_view) {
       return ++calls == 2 ? status : Status::Ok();
     };
-    const Status result = ReplayLog(input, unit, nullptr).status();
+    const Status result = ReplayLog(input, unit, nullptr, nullptr).status();
     CHECK(calls == 2);
     return result;
   };
@@ -332,7 +332,7 @@ TEST_CASE("progress rises to the bytes of all segments") {
   input.fs = &fs;
   std::vector<uint64_t> heard;
   const ReplayUnit unit = [](SequenceNumber, uint32_t, std::string_view) { return Status::Ok(); };
-  REQUIRE(ReplayLog(input, unit, [&heard](uint64_t done, uint64_t total) {
+  REQUIRE(ReplayLog(input, unit, nullptr, [&heard](uint64_t done, uint64_t total) {
             CHECK(done <= total);
             heard.push_back(done);
           }).ok());

@@ -147,7 +147,7 @@ inline Replayed Replay(FileSystem* fs, LogRecoveryInput input) {
     replayed.units.emplace_back(unit);
     return Status::Ok();
   };
-  Result<LogRecovery> recovery = ReplayLog(input, note, nullptr);
+  Result<LogRecovery> recovery = ReplayLog(input, note, nullptr, nullptr);
   if (recovery.ok()) {
     replayed.recovery = *std::move(recovery);
   } else {

@@ -3,8 +3,8 @@
 // in a memtable (the ReadView that found it keeps that), a reference to a cached block for one in
 // an SST file.
 //
-// Valid while the ReadView that made it lives and has not been refreshed. Moves are cheap.
-// Thread safety: none.
+// Valid while the ReadView that made it lives and has not been refreshed; if that is a Writer's,
+// only until the next Commit or CloseGroup. Moves are cheap. Thread safety: none.
 
 #pragma once
 

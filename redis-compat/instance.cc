@@ -169,10 +169,10 @@ Instance::RunResult Instance::Run(Session* session) {
 void Instance::EndTick() {
   assert(in_tick_);
   ++statistics_.ticks;
+  read_view_.reset();  // first: while it is pinned, what the group replaces cannot be reclaimed
   // A failure has told everybody concerned.
   static_cast<void>(CloseGroup().ok());
   writer_.reset();
-  read_view_.reset();
   in_tick_ = false;
   if (blocked_clients_->WantSync()) WakeSynced();
 

@@ -39,7 +39,8 @@ std::string MakeRunId(lsm::Random* random) {
 
 // A new directory is given our version; another version is refused.
 lsm::Status CheckFormat(lsm::DB* db) {
-  lsm::Result<lsm::Lookup> record = db->NewReadView()->Get(lsm::kDirectoryTree, kFormatRecord);
+  const auto view = db->NewReadView();
+  lsm::Result<lsm::Lookup> record = view->Get(lsm::kDirectoryTree, kFormatRecord);
   if (!record.ok()) return record.status();
   if (!record->value) {
     lsm::WriteBatch unit;

@@ -182,7 +182,8 @@ Status CheckpointWriter::CheckLogs(const CheckpointSource& source,
   input.start = source.state.log_start;
   input.mark = source.sequence;
   const Result<LogRecovery> log = ReplayLog(
-      input, [this](SequenceNumber, uint32_t, std::string_view) { return CheckCancelled(); }, {}, {});
+      input, [this](SequenceNumber, uint32_t, std::string_view) { return CheckCancelled(); }, {},
+      {});
   RETURN_IF_ERROR(log.status());
   if (log->end.last_sequence == source.sequence) return {};
   return Status::Corruption(directory + ": the copied log ends at unit " +

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// PinRegistry knows which points of the execution order somebody looks at, so that flushes and
-// merges keep the records these points need.
+// PinRegistry knows which points of the execution order somebody looks at, so that memtables,
+// flushes and merges keep the records these points need. Memory that only points before Floor()
+// could see is reused: who reads without a pin may read what was never there.
 //
 // Invariant: a pin made after Floor() returned f is at f or later. Both read the visible sequence
 // under the same lock, and it never goes back.

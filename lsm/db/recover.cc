@@ -160,12 +160,11 @@ class ReplayApplier final : public WriteBatch::Handler {
     db_->last_sequence_ = sequence_;
     DBImpl::Garbage garbage;
     bool crowded = false;
+    for (Tree* tree : touched_) tree->active->Reclaim(sequence_);  // nobody looks at anything older
     {
       MutexLock lock(&db_->mutex_);
       for (Tree* tree : touched_) {
         db_->NoteGrowth(tree, sequence_);
-        // Nobody looks at anything older.
-        tree->active->Reclaim(sequence_);
         static_cast<void>(tree->counters.Prune(sequence_));
         if (tree->active_bytes >= db_->options_.memtable_size) {
           db_->Rotate(tree, std::make_shared<MemTable>(), &garbage);

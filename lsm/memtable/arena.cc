@@ -23,7 +23,7 @@ struct Arena::FreeLists {
 Arena::Arena() = default;
 
 Arena::~Arena() {
-  if (free_ == nullptr) return;
+  if (!kPoisonsMemory || free_ == nullptr) return;
   // The chunks go back to the system's allocator as it gave them out.
   for (size_t units = 1; units <= FreeLists::kListed; ++units) {
     while (Reuse(units) != kNull) continue;

@@ -21,7 +21,7 @@ const MemTable::Record* MemTable::RecordAt(Link link) const {
 
 const MemTable::Record* MemTable::FindVisible(const Node& node, SequenceNumber sequence) const {
   const Record* record = RecordAt(node.newest());
-  while (record != nullptr && record->sequence() > sequence) record = RecordAt(record->older());
+  while (record != nullptr && record->sequence() > sequence) record = RecordAt(record->older);
   return record;
 }
 
@@ -77,10 +77,12 @@ void MemTable::Add(SequenceNumber sequence, RecordType type, std::string_view ke
     const Record* const replaced = RecordAt(newest);
     assert(replaced == nullptr || replaced->sequence() <= sequence);
     const bool same = replaced != nullptr && replaced->sequence() == sequence;
-    node->SetNewest(NewRecord(sequence, type, same ? replaced->older() : newest, value));
+    node->SetNewest(NewRecord(sequence, type, same ? replaced->older : newest, value));
     if (same) return;
-    if (replaced != nullptr && replaced_.size() < kMaxReplaced)
+    // A chain that was there already has its note.
+    if (replaced != nullptr && replaced->older == Arena::kNull) {
       replaced_.push_back({sequence, link});
+    }
     CountAdded(sequence, newest == Arena::kNull);
     return;
   }
@@ -105,8 +107,8 @@ void MemTable::Undo(SequenceNumber sequence, std::string_view key) {
   if (node == nullptr) return;
   const Record* const newest = RecordAt(node->newest());
   if (newest == nullptr || newest->sequence() != sequence) return;
-  node->SetNewest(newest->older());
-  if (newest->older() == Arena::kNull) keys_.store(keys() - 1, kRelaxed);
+  node->SetNewest(newest->older);
+  if (newest->older == Arena::kNull) keys_.store(keys() - 1, kRelaxed);
   records_.store(records() - 1, kRelaxed);
   if (empty()) {
     smallest_sequence_.store(0, kRelaxed);
@@ -118,22 +120,28 @@ void MemTable::Undo(SequenceNumber sequence, std::string_view key) {
 }
 
 void MemTable::Reclaim(SequenceNumber floor) {
-  for (; !replaced_.empty() && replaced_.front().by <= floor; replaced_.pop_front()) {
-    CutChain(*Node::At(arena_, replaced_.front().node), floor);
+  while (!replaced_.empty() && replaced_.front().by <= floor) {
+    const Link link = replaced_.front().node;
+    replaced_.pop_front();
+    const Node& node = *Node::At(arena_, link);
+    CutChain(node, floor);
+    const Record* const newest = RecordAt(node.newest());
+    // What is left of the chain is for points behind the floor, and waits for a later one.
+    if (newest != nullptr && newest->older != Arena::kNull) {
+      replaced_.push_back({newest->sequence(), link});
+    }
   }
 }
 
 void MemTable::CutChain(const Node& node, SequenceNumber floor) {
   const Record* const kept = FindVisible(node, floor);
   if (kept == nullptr) return;
-  Link older = kept->older();
-  if (older == Arena::kNull) return;
-  const_cast<Record*>(kept)->older_.store(Arena::kNull, std::memory_order_relaxed);
+  Link older = std::exchange(kept->older, Arena::kNull);
   uint64_t freed = 0;
   while (older != Arena::kNull) {
     const Link link = older;
     const Record* const record = RecordAt(link);
-    older = record->older();
+    older = record->older;
     arena_.Free(link, sizeof(Record) + record->value_size);
     ++freed;
   }
@@ -167,8 +175,8 @@ bool MemTable::KeyRange(std::string_view* smallest, std::string_view* largest) c
   return true;
 }
 
-// Stands on one record. Records and nodes never go away, so this stays a good place whatever the
-// writer does; a step looks at the chain as it is then.
+// Stands on one record. Nodes never go away, and records do not while this lives, so it stays a
+// good place whatever the writer does; a step looks at the chain as it is then.
 class MemTable::Iter final : public InternalIterator {
  public:
   explicit Iter(const MemTable* table)
@@ -205,7 +213,7 @@ class MemTable::Iter final : public InternalIterator {
   void Next() override {
     assert(Valid());
     newer_.clear();
-    record_ = table_.RecordAt(record_->older());
+    record_ = table_.RecordAt(record_->older);
     if (record_ != nullptr) return;
     cursor_.Next();
     StandOnNewest();
@@ -217,7 +225,7 @@ class MemTable::Iter final : public InternalIterator {
     if (newer_.empty()) {
       for (const Record* record = table_.RecordAt(cursor_.node()->newest());
            record != nullptr && record->sequence() > record_->sequence();
-           record = table_.RecordAt(record->older())) {
+           record = table_.RecordAt(record->older)) {
         newer_.push_back(record);
       }
     }
@@ -250,9 +258,9 @@ class MemTable::Iter final : public InternalIterator {
     for (record_ = nullptr; cursor_.node() != nullptr; cursor_.Prev()) {
       record_ = table_.RecordAt(cursor_.node()->newest());
       if (record_ == nullptr) continue;
-      while (record_->older() != Arena::kNull) {
+      while (record_->older != Arena::kNull) {
         newer_.push_back(record_);
-        record_ = table_.RecordAt(record_->older());
+        record_ = table_.RecordAt(record_->older);
       }
       return;
     }
@@ -265,7 +273,8 @@ class MemTable::Iter final : public InternalIterator {
   std::vector<const Record*> newer_;
 };
 
-// Stands on the one record of its node that is of interest. Such a record is never reclaimed.
+// Stands on the one record of its node that the point sees, which is not reclaimed while the point
+// is pinned.
 class MemTable::NewestIter final : public InternalIterator {
  public:
   NewestIter(const MemTable* table, SequenceNumber sequence)

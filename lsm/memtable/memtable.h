@@ -3,7 +3,7 @@
 // index over them for point reads and writes, and their order for who walks (key_order.h).
 //
 // One node a user key. From the node hangs a chain of records, newest first; a delete is a record.
-// The first record lies right behind its node: mostly one look into memory finds both.
+// The first record mostly lies right behind its node, so that one look into memory finds both.
 //
 //     node:   newest record | key length | key bytes
 //     record: sequence << 8 | type | older record | value length | value bytes
@@ -17,6 +17,8 @@
 // the newest record that the floor can see and gives the memory of what follows to later records.
 // So a table grows with its keys, not with its writes. Whoever is at the floor or later never reads
 // behind that record: Get and NewIterator(sequence) follow a chain only down to what they look for.
+// What a unit wrote and replaced itself, and what was undone, stays until the table goes; so does
+// memory of which no record of that size is written again.
 //
 // Memory comes from the arena and goes in one piece with the table. Nodes are never removed.
 
@@ -54,7 +56,7 @@ class MemTable {
   MemTable& operator=(const MemTable&) = delete;
 
   // Makes (key, sequence) the newest record of `key`. A record of the same sequence, which nobody
-  // but this writer has seen, is replaced.
+  // but this writer has seen, is replaced; its memory stays taken.
   // REQUIRES: sequence is not below that of any record in the table; the writer lock.
   void Add(SequenceNumber sequence, RecordType type, std::string_view key, std::string_view value);
 
@@ -86,7 +88,7 @@ class MemTable {
   // than that nothing is reclaimed beyond `sequence`.
   std::unique_ptr<InternalIterator> NewIterator(SequenceNumber sequence) const;
 
-  // Bytes taken from the system; never less than those of all keys and values put.
+  // Bytes taken from the system; never less than those of all keys and values in it.
   size_t ApproximateMemoryUsage() const {
     return arena_.MemoryUsage() + index_.MemoryUsage() + order_.MemoryUsage();
   }
@@ -116,11 +118,9 @@ class MemTable {
 
   // Never changes once it can be reached, but that the chain is cut behind it.
   struct Record {
-    uint64_t tag;              // sequence << 8 | type
-    std::atomic<Link> older_;  // the record before this one of the same key, or null
-    uint32_t value_size;       // the value's bytes follow
-
-    Link older() const { return older_.load(std::memory_order_relaxed); }
+    uint64_t tag;         // sequence << 8 | type
+    mutable Link older;   // the record before this one of the same key, or null
+    uint32_t value_size;  // the value's bytes follow
 
     SequenceNumber sequence() const { return tag >> 8; }
     RecordType type() const { return static_cast<RecordType>(tag & 0xff); }
@@ -142,19 +142,19 @@ class MemTable {
   // Frees the records of the node that are older than the newest one that `floor` can see.
   void CutChain(const Node& node, SequenceNumber floor);
 
-  // A node whose newest record was replaced by the unit `by`.
+  // A node with more than one record, and the unit that wrote a newest one when this was noted.
+  // Every node with a chain has a note.
   struct Replaced {
     SequenceNumber by;
     Link node;
   };
-  // While a point far back is held, only so many are noted; the others wait for the next overwrite
-  // of their key.
-  static constexpr size_t kMaxReplaced = 65'536;
 
   Arena arena_;
   HashIndex index_;
   KeyOrder order_{&arena_};
-  std::deque<Replaced> replaced_;  // the writer's, oldest first
+  // The writer's, oldest first, but that units which were undone may stand out of order: what is
+  // behind them waits longer.
+  std::deque<Replaced> replaced_;
   // Written by the writer only.
   std::atomic<uint64_t> keys_{0};
   std::atomic<uint64_t> records_{0};

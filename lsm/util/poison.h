@@ -19,6 +19,12 @@
 
 namespace lsm {
 
+#ifdef VARVE_ADDRESS_SANITIZER
+inline constexpr bool kPoisonsMemory = true;
+#else
+inline constexpr bool kPoisonsMemory = false;
+#endif
+
 inline void PoisonMemory([[maybe_unused]] const void* memory, [[maybe_unused]] size_t bytes) {
 #ifdef VARVE_ADDRESS_SANITIZER
   __asan_poison_memory_region(memory, bytes);

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <chrono>
 #include <iterator>
 #include <map>
 #include <set>
@@ -141,6 +142,32 @@ TEST_CASE("a point that is held for long costs memory, which is reused when it i
   }
   table.Reclaim(sequence);
   CHECK(table.records() == 10);
+}
+
+TEST_CASE("every key of a unit is reclaimed, however many they are") {
+  constexpr int kKeys = 100'000;
+  MemTable table;
+  for (SequenceNumber unit = 1; unit <= 5; ++unit) {
+    for (int i = 0; i < kKeys; ++i) {
+      table.Add(unit, RecordType::kValue, "k" + std::to_string(i), "value");
+    }
+    table.Reclaim(unit);
+    REQUIRE(table.records() == kKeys);
+  }
+}
+
+TEST_CASE("a floor far behind the newest of many versions of a key moves on in little time") {
+  MemTable table;
+  constexpr SequenceNumber kVersions = 400'000;
+  const auto start = std::chrono::steady_clock::now();
+  for (SequenceNumber s = 1; s <= kVersions; ++s) table.Add(s, RecordType::kValue, "hot", "v");
+  table.Reclaim(kVersions / 2);
+  CHECK(table.records() == kVersions / 2 + 1);
+  CHECK(Read(table, "hot", kVersions / 2) == "=v");
+  table.Reclaim(kVersions);
+  CHECK(table.records() == 1);
+  // In proportion to the square it takes minutes.
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(10));
 }
 
 TEST_CASE("random overwrites, undos, pins and reclaims show every pinned point as it was") {

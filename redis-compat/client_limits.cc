@@ -89,6 +89,10 @@ void ClientLimits::OnTooMuchOutput(Session* session) {
 
 bool ClientLimits::HasTooMuchOutput(Session* session) {
   const size_t bytes = session->output_bytes();
+  if (bytes == 0) {
+    session->soft_limit_since_ms_ = 0;
+    return false;
+  }
   if (bytes > MaxOutput(*session)) return true;
   const OutputLimit& limit = LimitOf(*session);
   if (limit.soft == 0 || bytes <= limit.soft) {

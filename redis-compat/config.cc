@@ -147,7 +147,7 @@ struct Config::Rep {
   lsm::Result<std::vector<DirectiveValue>> Differences(std::string_view text) const;
 };
 
-Config::Config() : rep_(std::make_unique<Rep>()) {
+Config::Config() : rep_(std::make_unique<Rep>()), settings_(&rep_->settings) {
   rep_->values.resize(Directives().size());
   rep_->loaded.resize(Directives().size());
   for (const Directive& directive : Directives()) {
@@ -164,7 +164,6 @@ Config::Config() : rep_(std::make_unique<Rep>()) {
 
 Config::~Config() = default;
 
-const Settings& Config::settings() const { return rep_->settings; }
 const std::vector<std::string>& Config::warnings() const { return rep_->warnings; }
 void Config::ClearWarnings() { rep_->warnings.clear(); }
 const CommandNames& Config::command_names() const { return rep_->command_names; }

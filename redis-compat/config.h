@@ -119,7 +119,7 @@ class Config {
   // The lines of a configuration file. Load reads its sources into one such text.
   lsm::Status LoadText(std::string_view text);
 
-  const Settings& settings() const;
+  const Settings& settings() const { return *settings_; }
 
   // The directives whose names match a glob pattern, with their values as CONFIG GET prints them.
   std::vector<std::pair<std::string, std::string>> Get(std::string_view pattern) const;
@@ -155,7 +155,8 @@ class Config {
 
  private:
   struct Rep;
-  std::unique_ptr<Rep> rep_;
+  const std::unique_ptr<Rep> rep_;
+  const Settings* const settings_;  // of rep_: asked for many times a command
 };
 
 }  // namespace redis

@@ -3,7 +3,6 @@
 
 #include <cassert>
 
-#include "redis-compat/command_table.h"
 #include "redis-compat/databases.h"
 #include "redis-compat/instance.h"
 #include "redis-compat/key_codec.h"
@@ -109,7 +108,7 @@ void Lookahead::PrefetchPieces(const Session& session) {
   for (Piece& piece : pieces_) {
     if (piece.argument_count < 2) continue;
     const std::span<const std::string_view> args = ArgumentsOf(piece);
-    piece.row = FindCommand(args[0]);
+    piece.row = FindRow(args[0]);
     if (piece.row == nullptr || piece.row->keys.first == 0) continue;
     writes = writes || piece.row->Is(kWrite);
     AddKeys(*piece.row, args);
@@ -126,7 +125,7 @@ void Lookahead::Prefetch(std::span<Session* const> sessions) {
     std::string_view key;
     const std::string_view input = std::string_view(session->input_).substr(session->input_read_);
     if (!resp::PeekRequest(input, &name, &key)) continue;
-    const CommandSpec* const spec = FindCommand(name);
+    const CommandSpec* const spec = FindRow(name);
     if (spec == nullptr || spec->keys.first != 1) continue;
     if (database >= 0 && database != session->state().database) {
       PrefetchKeys(database, writes);

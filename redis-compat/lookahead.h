@@ -20,6 +20,8 @@
 #include <vector>
 
 #include "redis-compat/command.h"
+#include "redis-compat/command_table.h"
+#include "redis-compat/letters.h"
 #include "redis-compat/session.h"
 #include "resp/request_parser.h"
 
@@ -43,8 +45,11 @@ class Lookahead {
   Outcome Front(Session* session);
   // REQUIRES: Front said kCommand. Good until Pop or Drop, as long as the input stays where it is.
   std::span<const std::string_view> arguments() const;
-  // Its row in the table of commands, if it has been looked for; null says nothing.
-  const CommandSpec* row() const { return pieces_[front_].row; }
+  // Its row in the table of commands, null if it has none.
+  const CommandSpec* FindRow() {
+    const Piece& piece = pieces_[front_];
+    return piece.row != nullptr ? piece.row : FindRow(arguments_[piece.first_argument]);
+  }
   // The bytes of input that it takes.
   size_t front_size() const { return pieces_[front_].consumed; }
   // REQUIRES: Front said kCommand or kEmpty. Moves the session's input on, returns by how much.
@@ -58,10 +63,17 @@ class Lookahead {
     size_t argument_count;
     size_t consumed;
     bool is_inline;
-    const CommandSpec* row;
+    const CommandSpec* row;  // null: was not looked for, or there is none
   };
 
   void Fill(Session* session);
+  // FindCommand, when it is most likely the same as last time.
+  const CommandSpec* FindRow(std::string_view name) {
+    if (last_row_ == nullptr || !EqualsIgnoringCase(last_row_->name, name)) {
+      last_row_ = FindCommand(name);
+    }
+    return last_row_;
+  }
   // Parses and adds what the input begins with.
   void Add(resp::RequestParser* parser, std::string_view input);
   void PrefetchPieces(const Session& session);
@@ -75,6 +87,7 @@ class Lookahead {
   std::vector<Piece> pieces_;
   size_t front_ = 0;
   std::vector<std::string_view> arguments_;
+  const CommandSpec* last_row_ = nullptr;
   // For Prefetch: keys as they are stored, one behind the other.
   std::string key_bytes_;
   std::vector<size_t> key_ends_;

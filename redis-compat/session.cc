@@ -40,9 +40,7 @@ Transaction& Session::EnsureTransaction() {
 
 void Session::DropTransaction() { transaction_.reset(); }
 
-size_t Session::transaction_bytes() const {
-  return transaction_ == nullptr ? 0 : transaction_->memory();
-}
+size_t Session::TransactionMemory() const { return transaction_->memory(); }
 
 std::string_view Session::releasable_output() const {
   return std::string_view(output_).substr(output_start_,

@@ -113,7 +113,7 @@ class Session {
   Transaction& EnsureTransaction();
   void DropTransaction();
   // What the transaction keeps in memory.
-  size_t transaction_bytes() const;
+  size_t transaction_bytes() const { return transaction_ == nullptr ? 0 : TransactionMemory(); }
 
  private:
   friend class BlockedClients;
@@ -131,6 +131,7 @@ class Session {
     lsm::SequenceNumber reflects;  // the newest unit whose effects the reply shows
   };
 
+  size_t TransactionMemory() const;
   void DropExecutedInput();
   // What buffers hold beyond their contents goes back to the system.
   void ReleaseSpareMemory();

@@ -39,7 +39,7 @@ struct Options {
   size_t block_cache_size = size_t{256} << 20;
   size_t target_file_size = size_t{16} << 20;
   size_t block_size = 8192;  // uncompressed bytes of a data block before it is cut
-  int block_restart_interval = 16;
+  int block_restart_interval = 4;
   int filter_bits_per_key = 10;  // 0: no filters
   Compression compression = Compression::kLz4;
   int max_open_files = 512;  // SST files held open by the table cache

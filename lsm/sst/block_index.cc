@@ -65,13 +65,12 @@ size_t BlockIndex::Find(std::string_view user_key, SequenceNumber sequence) cons
   const int order = user_key.substr(0, prefix_.size()).compare(prefix_);
   if (order != 0) return order < 0 ? 0 : size();
   const uint64_t word = WordOf(user_key.substr(prefix_.size()));
+  // The answer is in [low, low + left]. No branch depends on the keys: they are not foreseeable.
   const uint64_t* low = words_.data();
   for (size_t left = words_.size(); left > 0;) {
-    // The answer is in [low, low + left]; written so that no branch depends on the keys.
-    const size_t half = left / 2;
-    const bool before = low[half] < word;
-    low = before ? low + half + 1 : low;
-    left = before ? left - half - 1 : half;
+    const size_t half = (left + 1) / 2;
+    low += (low[half - 1] < word ? 1 : 0) * half;
+    left -= half;
   }
   auto first = static_cast<size_t>(low - words_.data());
   if (first == size() || words_[first] != word) return first;

@@ -22,7 +22,7 @@ namespace lsm {
 
 struct TableBuilderOptions {
   size_t block_size = 8192;
-  int block_restart_interval = 16;
+  int block_restart_interval = 4;
   int filter_bits_per_key = 10;
   Compression compression = Compression::kLz4;
 };

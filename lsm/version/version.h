@@ -57,11 +57,11 @@ class Version {
 template <typename Ask>
 void Version::FilesForKey(std::string_view user_key, Ask ask) const {
   for (const FileRef& file : files(0)) {
-    if (file->smallest_key <= user_key && user_key <= file->largest_key && !ask(file)) return;
+    if (file->Covers(user_key) && !ask(file)) return;
   }
   for (int level = 1; level < kMaxLevels; ++level) {
     const FileRef* const file = FirstNotBefore(level, user_key);
-    if (file != nullptr && (*file)->smallest_key <= user_key && !ask(*file)) return;
+    if (file != nullptr && (*file)->Covers(user_key) && !ask(*file)) return;
   }
 }
 

@@ -54,6 +54,10 @@ struct FileMetadata {
   std::string largest_key;
 
   bool operator==(const FileMetadata&) const = default;
+  // Whether `user_key` is in its range. (compare: clang 14 has no <=> for it within a template.)
+  bool Covers(std::string_view user_key) const {
+    return smallest_key.compare(user_key) <= 0 && largest_key.compare(user_key) >= 0;
+  }
 };
 
 struct VersionEdit {

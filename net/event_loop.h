@@ -105,7 +105,8 @@ class EventLoop : public ConnectionOwner {
   UvHandle<uv_timer_t> drain_timer_;
   std::vector<std::unique_ptr<Acceptor>> acceptors_;
   std::unordered_map<redis::ClientId, std::unique_ptr<Connection>> connections_;
-  // Connections are destroyed in Reap only, and are in neither of these then.
+  // Connections are destroyed in Reap, which takes them out of the queue and is the last to look at
+  // the batch, and at the end of Run.
   std::vector<Connection*> queue_;
   std::vector<Connection*> batch_;         // of the running tick; kept for its capacity
   std::vector<redis::Session*> sessions_;  // the same, for Prefetch

@@ -31,8 +31,9 @@ namespace {
 
 using lsm::LogLevel;
 
-// Open files that are not clients: listeners, the log, the lock, and what the engine has open.
-constexpr uint64_t kOtherFiles = 128;
+// Open files that are neither clients nor in the engine's table cache: listeners, the log, the
+// lock, what merges have open, and 64 files or so of each of two views, which keep what they read.
+constexpr uint64_t kOtherFiles = 384;
 
 // Says how far the replay of the log has come, once a second.
 class ReplayLog : public lsm::Listener {

@@ -124,6 +124,7 @@ bool ClientLimits::IsTooSlow(const Session& session) const {
 
 void ClientLimits::Close(Session* session, std::string_view why) {
   if (session->is_dropped_) return;
+  instance_->dispatcher().ForgetTime();  // this is no part of the next command
   Warn(fmt::format("{}: {}", why, DescribeClient(*session, instance_->now_ms())));
   instance_->CloseSession(session);
   session->DropBuffers();

@@ -145,7 +145,7 @@ Dispatcher::Done Dispatcher::Execute(Session* session, Arguments args) {
 }
 
 const CommandSpec* Dispatcher::Find(Session* session, Arguments args) {
-  const CommandSpec* spec = names_ == nullptr ? ahead_.FindRow() : names_->Find(args[0]);
+  const CommandSpec* spec = names_ == nullptr ? ahead_.FrontRow() : names_->Find(args[0]);
   if (spec == nullptr && IsRequestOfHttp(args[0])) {
     instance_->client_limits().Warn("A web page may be attacking the server: a client at " +
                                     session->peer().address + " sent '" +

@@ -46,7 +46,7 @@ class Lookahead {
   // REQUIRES: Front said kCommand. Good until Pop or Drop, as long as the input stays where it is.
   std::span<const std::string_view> arguments() const;
   // Its row in the table of commands, null if it has none.
-  const CommandSpec* FindRow() {
+  const CommandSpec* FrontRow() {
     const Piece& piece = pieces_[front_];
     return piece.row != nullptr ? piece.row : FindRow(arguments_[piece.first_argument]);
   }

@@ -10,7 +10,6 @@
 
 #include "resp/request_parser.h"
 
-#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>

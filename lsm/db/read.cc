@@ -127,6 +127,8 @@ void ReadViewImpl::PrefetchFrom(const TreeState& state, std::span<HashedKey> key
   if (!keys.empty()) PrefetchFromFiles(*state.version, keys);
 }
 
+static_assert(TablePrefetch::kKeys >= MemTable::kMaxPrefetch);
+
 void ReadViewImpl::PrefetchFromFiles(const Version& version, std::span<const HashedKey> keys) {
   TablePrefetch prefetch(sequence_);
   for (const HashedKey& key : keys) {

@@ -42,6 +42,7 @@ void PutLengthPrefixed(std::string* to, std::string_view bytes);
 [[nodiscard]] bool GetFixed32(std::string_view* input, uint32_t* value);
 [[nodiscard]] bool GetFixed64(std::string_view* input, uint64_t* value);
 [[nodiscard]] bool GetVarint32(std::string_view* input, uint32_t* value);
+// What GetVarint64 does not inline.
 [[nodiscard]] bool GetLongVarint64(std::string_view* input, uint64_t* value);
 // Most are one byte.
 [[nodiscard]] inline bool GetVarint64(std::string_view* input, uint64_t* value) {

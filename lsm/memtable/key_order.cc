@@ -204,7 +204,7 @@ void KeyOrder::Cursor::Step() {
   head.position += forward_ ? size_t{1} : ~size_t{0};
   if (head.position < run.size()) {
     if (forward_ && head.position + kNodeAhead < run.size()) {
-      __builtin_prefetch(arena_.At(run[head.position + kNodeAhead]));
+      KeyNode::Prefetch(arena_, run[head.position + kNodeAhead]);
       KeyNode::At(arena_, run[head.position + kRecordAhead])->PrefetchNewest(arena_);
     }
     head.node = KeyNode::At(arena_, run[head.position]);

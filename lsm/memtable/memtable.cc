@@ -44,9 +44,7 @@ std::span<HashedKey> MemTable::Prefetch(std::span<HashedKey> keys) const {
   const auto present = std::partition(keys.begin(), keys.end(), [&](const HashedKey& key) {
     const Link node = index_.FirstWithTag(key.hash);
     if (node == Arena::kNull) return true;
-    constexpr size_t kWithShortKey = 32;  // it may reach into the next cache line
-    __builtin_prefetch(arena_.At(node));
-    __builtin_prefetch(arena_.At(node) + kWithShortKey);
+    Node::Prefetch(arena_, node);
     nodes[found++] = node;
     return false;
   });

@@ -2,7 +2,8 @@
 #include "lsm/sst/block_index.h"
 
 #include <algorithm>
-#include <cstring>
+#include <cassert>
+#include <string>
 #include <utility>
 
 namespace lsm {
@@ -12,7 +13,7 @@ namespace {
 // key which is the beginning of another has a word that is not above the other's.
 uint64_t WordOf(std::string_view bytes) {
   char word[8] = {};
-  std::memcpy(word, bytes.data(), std::min(bytes.size(), sizeof word));
+  bytes.copy(word, sizeof word);
   return __builtin_bswap64(DecodeFixed64(word));
 }
 
@@ -40,7 +41,15 @@ const char* BlockIndex::Build(std::shared_ptr<const Block> block, uint64_t offse
   Block::Iterator entry(block_.get());
   entry.SeekToFirst();
   if (entry.Valid()) prefix_ = entry.user_key();
+  std::string last_key;
+  SequenceNumber last_sequence = 0;
   for (; entry.Valid(); entry.Next()) {
+    if (size() > 0 &&
+        CompareInternal(last_key, last_sequence, entry.user_key(), entry.sequence()) >= 0) {
+      return "keys are out of order";
+    }
+    last_key = entry.user_key();
+    last_sequence = entry.sequence();
     std::string_view value = entry.value();
     BlockHandle handle;
     if (!GetBlockHandle(&value, &handle) || !value.empty()) return "malformed handle";
@@ -52,7 +61,9 @@ const char* BlockIndex::Build(std::shared_ptr<const Block> block, uint64_t offse
   if (entry.corruption() != nullptr) return entry.corruption();
   handles_.shrink_to_fit();
   words_.reserve(size());
-  for (entry.SeekToFirst(); entry.Valid(); entry.Next()) {
+  for (uint32_t i = 0; i < size(); ++i) {
+    entry.SeekToRestart(i);
+    if (!entry.Valid()) return entry.corruption();  // it shares bytes with the one before
     words_.push_back(WordOf(entry.user_key().substr(prefix_.size())));
   }
   return nullptr;
@@ -80,9 +91,8 @@ size_t BlockIndex::Find(std::string_view user_key, SequenceNumber sequence) cons
   while (first < last) {
     const size_t middle = first + (last - first) / 2;
     entry.SeekToRestart(static_cast<uint32_t>(middle));
-    const bool before = entry.Valid() &&
-                        CompareInternal(entry.user_key(), entry.sequence(), user_key, sequence) < 0;
-    if (before) {
+    assert(entry.Valid());
+    if (CompareInternal(entry.user_key(), entry.sequence(), user_key, sequence) < 0) {
       first = middle + 1;
     } else {
       last = middle;

@@ -329,6 +329,28 @@ TEST_CASE("files that are wrong behind right checksums fail verification") {
   fails_with(count, -1, "malformed value");
 }
 
+TEST_CASE("an index whose entries share bytes or are out of order is refused when it is opened") {
+  const std::string good = SmallFile(Compression::kNone);
+  const SstSlice slice = FirstSlice(good);
+  const size_t count_at = slice.index.offset + slice.index.size - 4;
+  const uint32_t entries = DecodeFixed32(good.data() + count_at);
+  REQUIRE(entries > 2);
+  for (uint32_t i = 1; i < entries; ++i) {
+    CAPTURE(i);
+    const uint32_t entry = DecodeFixed32(good.data() + count_at - 4 * (entries - i));
+    std::string bad = good;
+    char& shared = bad[slice.index.offset + entry];
+    REQUIRE(shared == 0);
+    shared = 1;
+    ResealSst(kNumber, &bad);
+    MemFileSystem fs;
+    fs.SetContents(kPath, bad);
+    const Status status = TableReader::Open(&fs, kPath, kNumber, slice.tree, nullptr).status();
+    CHECK(status.IsCorruption());
+    CHECK_MESSAGE(NamesFileAndOffset(status), status.ToString());
+  }
+}
+
 TEST_CASE("no damage behind right checksums makes a reader crash, hang or contradict itself") {
   for (uint64_t seed = 1; seed <= 4000; ++seed) {
     CAPTURE(seed);

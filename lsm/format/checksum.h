@@ -13,8 +13,8 @@ namespace lsm {
 // `file` is the number in the file's name, or a log segment's generation.
 uint64_t Checksum(std::string_view bytes, uint64_t file, uint64_t offset);
 
-// For hashing keys in memory, and in filters and the tags of data blocks, which are persisted: never
-// change it.
+// For hashing keys in memory, and in filters and the tags of data blocks, which are persisted:
+// never change it.
 uint64_t HashKey(std::string_view key);
 
 }  // namespace lsm

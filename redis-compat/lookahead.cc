@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "redis-compat/lookahead.h"
 
-
 #include "redis-compat/databases.h"
 #include "redis-compat/instance.h"
 #include "redis-compat/key_codec.h"

@@ -36,7 +36,7 @@ def connection(r):
     mine = [c for c in r.client_list() if c["name"] == "session"]
     equal(len(mine), 1)
     equal(r.client_info()["name"], "session")
-    other = redis.Redis(port=port, db=3)
+    other = redis.Redis(host="127.0.0.1", port=port, db=3)
     other.set("elsewhere", 1)
     equal(r.get("elsewhere"), None)
     equal(other.get("elsewhere"), b"1")
@@ -165,7 +165,7 @@ def pipelines(r):
     equal(replies[1::2], [str(i).encode() for i in range(1000)])
 
 
-r = redis.Redis(port=port)
+r = redis.Redis(host="127.0.0.1", port=port)
 for family in (connection, strings, keys, expiry, server, monitoring, waiting, pipelines):
     family(r)
 print(f"{checks} replies as expected")

@@ -17,7 +17,9 @@ namespace net {
 
 namespace {
 
-constexpr int kMaxAcceptsPerCall = 1000;
+// What is left waits for the next turn: a crowd that comes at once, or a port scan, must not delay
+// those who are being served.
+constexpr int kMaxAcceptsPerCall = 32;
 constexpr uint64_t kAcceptPauseMs = 100;
 constexpr uint64_t kComplaintIntervalMs = 5000;
 

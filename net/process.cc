@@ -7,13 +7,24 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
 
 namespace net {
 
-uint64_t RaiseFileLimit(uint64_t files) {
+namespace {
+
+// A descriptor that high has the system make its table that large, and it stays so.
+void GrowFileTable(uint64_t files) {
+  if (files == 0 || files > INT_MAX) return;
+  const int highest = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, static_cast<int>(files - 1));
+  if (highest >= 0) close(highest);
+}
+
+// The limit then.
+uint64_t RaiseLimit(uint64_t files) {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
   if (limit.rlim_cur >= files) return limit.rlim_cur;
@@ -24,6 +35,14 @@ uint64_t RaiseFileLimit(uint64_t files) {
   setrlimit(RLIMIT_NOFILE, &limit);
   getrlimit(RLIMIT_NOFILE, &limit);
   return limit.rlim_cur;
+}
+
+}  // namespace
+
+uint64_t RaiseFileLimit(uint64_t files) {
+  const uint64_t limit = RaiseLimit(files);
+  GrowFileTable(std::min(files, limit));
+  return limit;
 }
 
 int LargestBacklog() {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What happens to memtables when a group has been appended, in this order:
-//   1. The group becomes visible. In the tables it touched, what was replaced and nobody can see
-//   any
-//      more is reclaimed: a tree whose keys are only overwritten is flushed for step 4 alone.
+//   1. The group becomes visible. In the tables it touched, what was replaced and nobody can see is
+//      reclaimed: a tree whose keys are only overwritten is flushed for step 4 alone.
 //   2. Each tree it touched notes its oldest unit that is not in files, and its size; one that is
 //      over memtable_size is frozen.
 //   3. Over 7/8 of the write-buffer budget the trees that are largest and oldest are frozen too,

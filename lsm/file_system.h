@@ -27,6 +27,14 @@
 
 namespace lsm {
 
+// How a file is going to be read. Advice: it changes what is read beforehand and what stays in the
+// system's page cache, and nothing that a reader sees.
+enum class AccessPattern {
+  kRandom,      // pieces here and there: a read fetches what it asks for and nothing around it
+  kSequential,  // from front to back, once, in large pieces: what was read does not stay, unless it
+                // was in the page cache before
+};
+
 class RandomAccessFile {
  public:
   virtual ~RandomAccessFile() = default;
@@ -45,6 +53,9 @@ class WritableFile {
   // The file's length becomes at least `size`; unwritten bytes read as zero.
   virtual Status Allocate(uint64_t size) = 0;
   virtual Status Truncate(uint64_t size) = 0;
+  // Advice for a large file that is written once and may not be read soon: what is written from now
+  // on goes to disk without waiting for Sync, and then leaves the page cache.
+  virtual void WriteUncached() {}
   // Makes all that was written before the call durable (fdatasync).
   virtual Status Sync() = 0;
   // Closes and reports what close says; nothing else may be called afterwards.
@@ -64,7 +75,8 @@ class FileSystem {
   // The real one. Process-wide, never destroyed.
   static FileSystem* Posix();
 
-  virtual Result<std::unique_ptr<RandomAccessFile>> OpenForRead(const std::string& path) = 0;
+  virtual Result<std::unique_ptr<RandomAccessFile>> OpenForRead(const std::string& path,
+                                                                AccessPattern pattern) = 0;
   // A new, empty file with mode 0600; an existing one is an error unless `truncate`.
   virtual Result<std::unique_ptr<WritableFile>> Create(const std::string& path, bool truncate) = 0;
   // An existing file, its bytes kept.

@@ -139,7 +139,8 @@ Status CheckpointWriter::CopyLogs(const CheckpointSource& source, const std::str
 }
 
 Status CheckpointWriter::Copy(const std::string& from, const std::string& to, uint64_t size) {
-  const Result<std::unique_ptr<RandomAccessFile>> in = fs_->OpenForRead(from);
+  const Result<std::unique_ptr<RandomAccessFile>> in =
+      fs_->OpenForRead(from, AccessPattern::kSequential);
   RETURN_IF_ERROR(in.status());
   if (size == 0) {
     const Result<uint64_t> whole = (*in)->Size();

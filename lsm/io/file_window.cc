@@ -11,7 +11,8 @@ constexpr uint64_t kStep = uint64_t{512} << 10;
 }  // namespace
 
 Result<FileWindow> FileWindow::Open(FileSystem* fs, const std::string& path) {
-  Result<std::unique_ptr<RandomAccessFile>> file = fs->OpenForRead(path);
+  Result<std::unique_ptr<RandomAccessFile>> file =
+      fs->OpenForRead(path, AccessPattern::kSequential);
   if (!file.ok()) return file.status();
   const Result<uint64_t> size = (*file)->Size();
   if (!size.ok()) return size.status();

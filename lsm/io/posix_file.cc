@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <cassert>
@@ -36,6 +37,14 @@ bool FitsOffset(uint64_t value) {
   return value <= static_cast<uint64_t>(std::numeric_limits<off_t>::max());
 }
 
+// A flag of preadv2 and pwritev2 that is newer than the C library's headers.
+constexpr int kDontCache = 0x80;
+
+// Whether a call with kDontCache failed because the kernel or the file system does not know it.
+bool RefusedDontCache(ssize_t result) {
+  return result < 0 && (errno == EOPNOTSUPP || errno == EINVAL || errno == ENOSYS);
+}
+
 }  // namespace
 
 Status PosixError(std::string_view call, const std::string& path, int error_number) {
@@ -57,8 +66,13 @@ Status PosixError(std::string_view call, const std::string& path, int error_numb
   }
 }
 
-PosixRandomAccessFile::PosixRandomAccessFile(int descriptor, std::string path)
-    : descriptor_(descriptor), path_(std::move(path)) {}
+PosixRandomAccessFile::PosixRandomAccessFile(int descriptor, std::string path,
+                                             AccessPattern pattern)
+    : descriptor_(descriptor), path_(std::move(path)), pattern_(pattern) {
+  const bool random = pattern_ == AccessPattern::kRandom;
+  // Where it fails, as on a pipe, reads are only slower.
+  (void)::posix_fadvise(descriptor_, 0, 0, random ? POSIX_FADV_RANDOM : POSIX_FADV_SEQUENTIAL);
+}
 
 PosixRandomAccessFile::~PosixRandomAccessFile() { ::close(descriptor_); }
 
@@ -66,14 +80,27 @@ Result<size_t> PosixRandomAccessFile::ReadAt(uint64_t offset, size_t n, char* sc
   if (!FitsOffset(offset)) return PosixError("pread", path_, EINVAL);
   size_t done = 0;
   while (done < n) {
-    const ssize_t got = RetryInterrupted([&] {
-      return ::pread(descriptor_, scratch + done, n - done, static_cast<off_t>(offset + done));
-    });
+    const ssize_t got =
+        RetryInterrupted([&] { return ReadOnce(offset + done, n - done, scratch + done); });
     if (got < 0) return PosixError("pread", path_, errno);
     if (got == 0) break;
     done += static_cast<size_t>(got);
   }
   return done;
+}
+
+ssize_t PosixRandomAccessFile::ReadOnce(uint64_t offset, size_t n, char* scratch) const {
+  const auto at = static_cast<off_t>(offset);
+  if (pattern_ == AccessPattern::kRandom) return ::pread(descriptor_, scratch, n, at);
+  if (!drop_by_advice_.load(std::memory_order_relaxed)) {
+    const iovec target = {scratch, n};
+    const ssize_t got = ::preadv2(descriptor_, &target, 1, at, kDontCache);
+    if (!RefusedDontCache(got)) return got;
+    drop_by_advice_.store(true, std::memory_order_relaxed);
+  }
+  const ssize_t got = ::pread(descriptor_, scratch, n, at);
+  if (got > 0) (void)::posix_fadvise(descriptor_, at, got, POSIX_FADV_DONTNEED);
+  return got;
 }
 
 Result<uint64_t> PosixRandomAccessFile::Size() const {
@@ -95,10 +122,8 @@ Status PosixWritableFile::WriteAt(uint64_t offset, std::string_view data) {
   if (!FitsOffset(offset)) return PosixError("pwrite", path_, EFBIG);
   size_t done = 0;
   while (done < data.size()) {
-    const ssize_t put = RetryInterrupted([&] {
-      return ::pwrite(descriptor_, data.data() + done, data.size() - done,
-                      static_cast<off_t>(offset + done));
-    });
+    const ssize_t put =
+        RetryInterrupted([&] { return WriteOnce(offset + done, data.substr(done)); });
     if (put < 0) return PosixError("pwrite", path_, errno);
     // A call that neither writes nor fails would be repeated for ever.
     if (put == 0) return PosixError("pwrite", path_, EIO);
@@ -106,6 +131,26 @@ Status PosixWritableFile::WriteAt(uint64_t offset, std::string_view data) {
   }
   return {};
 }
+
+ssize_t PosixWritableFile::WriteOnce(uint64_t offset, std::string_view data) {
+  const auto at = static_cast<off_t>(offset);
+  if (uncached_ && !drop_by_advice_) {
+    // pwritev2 takes the bytes as it finds them: its iovec is not const only because preadv shares
+    // the type.
+    const iovec source = {const_cast<char*>(data.data()), data.size()};
+    const ssize_t put = ::pwritev2(descriptor_, &source, 1, at, kDontCache);
+    if (!RefusedDontCache(put)) return put;
+    drop_by_advice_ = true;
+  }
+  const ssize_t put = ::pwrite(descriptor_, data.data(), data.size(), at);
+  if (uncached_ && put > 0) {
+    // Begins writing back, which is what keeps the heap of dirty pages small.
+    (void)::sync_file_range(descriptor_, at, put, SYNC_FILE_RANGE_WRITE);
+  }
+  return put;
+}
+
+void PosixWritableFile::WriteUncached() { uncached_ = true; }
 
 Status PosixWritableFile::Allocate(uint64_t size) {
   assert(descriptor_ >= 0);
@@ -131,8 +176,12 @@ Status PosixWritableFile::Truncate(uint64_t size) {
 
 Status PosixWritableFile::Sync() {
   assert(descriptor_ >= 0);
-  if (RetryInterrupted([&] { return ::fdatasync(descriptor_); }) == 0) return {};
-  return PosixError("fdatasync", path_, errno);
+  if (RetryInterrupted([&] { return ::fdatasync(descriptor_); }) != 0) {
+    return PosixError("fdatasync", path_, errno);
+  }
+  // Only now are the pages clean and can be dropped.
+  if (drop_by_advice_) (void)::posix_fadvise(descriptor_, 0, 0, POSIX_FADV_DONTNEED);
+  return {};
 }
 
 Status PosixWritableFile::Close() {

@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Files of the operating system behind the engine's interfaces, and the words for its errors.
 //
-// Thread safety: PosixRandomAccessFile is immutable. PosixWritableFile holds nothing but a
-// descriptor, so that Sync may run beside WriteAt; Close needs external order.
+// What passes by without staying in the page cache: where the kernel knows RWF_DONTCACHE (6.14), it
+// drops exactly the pages that the call itself brought in, when they are copied out or written
+// back; so a compaction leaves alone what point reads have warmed. Elsewhere the range is dropped
+// by posix_fadvise, which spares nobody's pages.
+//
+// Thread safety: PosixRandomAccessFile is safe for concurrent use. PosixWritableFile holds a
+// descriptor and advice, so that Sync may run beside WriteAt; Close needs external order.
 // Invariant: descriptor_ is open until Close or destruction, and closed exactly once.
 
 #pragma once
 
+#include <sys/types.h>
+
+#include <atomic>
 #include <string>
 #include <string_view>
 
@@ -20,7 +28,7 @@ Status PosixError(std::string_view call, const std::string& path, int error_numb
 class PosixRandomAccessFile : public RandomAccessFile {
  public:
   // Owns `descriptor`.
-  PosixRandomAccessFile(int descriptor, std::string path);
+  PosixRandomAccessFile(int descriptor, std::string path, AccessPattern pattern);
   ~PosixRandomAccessFile() override;
   PosixRandomAccessFile(const PosixRandomAccessFile&) = delete;
   PosixRandomAccessFile& operator=(const PosixRandomAccessFile&) = delete;
@@ -29,8 +37,13 @@ class PosixRandomAccessFile : public RandomAccessFile {
   Result<uint64_t> Size() const override;
 
  private:
+  // Reads as pread does, by RWF_DONTCACHE if the file system knows it.
+  ssize_t ReadOnce(uint64_t offset, size_t n, char* scratch) const;
+
   const int descriptor_;
   const std::string path_;
+  const AccessPattern pattern_;
+  mutable std::atomic<bool> drop_by_advice_{false};  // RWF_DONTCACHE was refused
 };
 
 class PosixWritableFile : public WritableFile {
@@ -44,12 +57,17 @@ class PosixWritableFile : public WritableFile {
   Status WriteAt(uint64_t offset, std::string_view data) override;
   Status Allocate(uint64_t size) override;
   Status Truncate(uint64_t size) override;
+  void WriteUncached() override;
   Status Sync() override;
   Status Close() override;
 
  private:
+  ssize_t WriteOnce(uint64_t offset, std::string_view data);
+
   int descriptor_;  // -1 after Close
   const std::string path_;
+  bool uncached_ = false;
+  bool drop_by_advice_ = false;  // RWF_DONTCACHE was refused
 };
 
 }  // namespace lsm

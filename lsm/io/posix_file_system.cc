@@ -84,11 +84,12 @@ class PosixFileLock : public FileLock {
 
 class PosixFileSystem : public FileSystem {
  public:
-  Result<std::unique_ptr<RandomAccessFile>> OpenForRead(const std::string& path) override {
+  Result<std::unique_ptr<RandomAccessFile>> OpenForRead(const std::string& path,
+                                                        AccessPattern pattern) override {
     const int descriptor = OpenRetrying(path, O_RDONLY);
     if (descriptor < 0) return PosixError("open", path, errno);
     return std::unique_ptr<RandomAccessFile>(
-        std::make_unique<PosixRandomAccessFile>(descriptor, path));
+        std::make_unique<PosixRandomAccessFile>(descriptor, path, pattern));
   }
 
   Result<std::unique_ptr<WritableFile>> Create(const std::string& path, bool truncate) override {

@@ -4,7 +4,7 @@
 namespace lsm {
 
 Result<std::string> ReadFile(FileSystem* fs, const std::string& path, uint64_t limit) {
-  auto file = fs->OpenForRead(path);
+  auto file = fs->OpenForRead(path, AccessPattern::kRandom);
   RETURN_IF_ERROR(file.status());
   const Result<uint64_t> size = (*file)->Size();
   RETURN_IF_ERROR(size.status());

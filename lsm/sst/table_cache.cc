@@ -78,13 +78,8 @@ Result<std::shared_ptr<const TableReader>> TableCache::Find(uint64_t file_number
     }
   }
   if (file == nullptr) {
-    Result<std::shared_ptr<const TableFile>> opened =
-        TableFile::Open(r.fs, SstFileName(r.directory, file_number), file_number);
-    if (opened.status().IsNotFound()) {
-      // To whoever reads a tree, kNotFound would say that there is no such tree.
-      return Status::Corruption(SstFileName(r.directory, file_number) +
-                                ": offset 0: a version names this file, but there is none");
-    }
+    Result<std::shared_ptr<const TableFile>> opened = TableFile::OpenNamed(
+        r.fs, SstFileName(r.directory, file_number), file_number, AccessPattern::kRandom);
     RETURN_IF_ERROR(opened.status());
     file = std::move(*opened);
   }

@@ -36,6 +36,7 @@ class SliceVerifier {
   const std::shared_ptr<const TableFile> file_;
   const SstSlice where_;
   uint64_t* const position_;
+  ReadAhead ahead_ = ReadAhead::Full();
   std::optional<Filter> filter_;
   SstProperties counted_;
   std::string last_key_;  // of the last record
@@ -102,7 +103,7 @@ Status SliceVerifier::CheckIndexEntry(const Block::Iterator* next_record) {
 
 Status SliceVerifier::CheckDataBlock(const TableSlice& slice, BlockHandle handle) {
   RETURN_IF_ERROR(Follow(handle, "data block"));
-  const Result<std::shared_ptr<const Block>> block = slice.ReadDataBlock(handle, false);
+  const Result<std::shared_ptr<const Block>> block = slice.ReadDataBlock(handle, false, &ahead_);
   RETURN_IF_ERROR(block.status());
   if (const char* why = (*block)->Check()) {
     return file_->Corruption("data block", handle.offset, why);
@@ -244,7 +245,8 @@ Status DumpSlice(const std::shared_ptr<const TableFile>& file, const SstSlice& w
 }  // namespace
 
 Status VerifySst(FileSystem* fs, const std::string& path, uint64_t file_number) {
-  const Result<std::shared_ptr<const TableFile>> file = TableFile::Open(fs, path, file_number);
+  const Result<std::shared_ptr<const TableFile>> file =
+      TableFile::Open(fs, path, file_number, AccessPattern::kSequential);
   RETURN_IF_ERROR(file.status());
   uint64_t position = 0;
   for (const SstSlice& slice : (*file)->slices()) {
@@ -259,7 +261,8 @@ Status VerifySst(FileSystem* fs, const std::string& path, uint64_t file_number) 
 
 Status DumpSst(FileSystem* fs, const std::string& path, uint64_t file_number,
                const std::function<void(std::string_view line)>& line) {
-  const Result<std::shared_ptr<const TableFile>> file = TableFile::Open(fs, path, file_number);
+  const Result<std::shared_ptr<const TableFile>> file =
+      TableFile::Open(fs, path, file_number, AccessPattern::kSequential);
   RETURN_IF_ERROR(file.status());
   line("sst file=" + std::to_string((*file)->number()) + " size=" +
        std::to_string((*file)->size()) + " slices=" + std::to_string((*file)->slices().size()) +

@@ -2,6 +2,7 @@
 #include "lsm/sst/table_file.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "lsm/format/checksum.h"
 #include "lsm/format/coding.h"
@@ -9,13 +10,23 @@
 namespace lsm {
 
 Result<std::shared_ptr<const TableFile>> TableFile::Open(FileSystem* fs, const std::string& path,
-                                                         uint64_t file_number) {
-  Result<std::unique_ptr<RandomAccessFile>> handle = fs->OpenForRead(path);
+                                                         uint64_t file_number,
+                                                         AccessPattern pattern) {
+  Result<std::unique_ptr<RandomAccessFile>> handle = fs->OpenForRead(path, pattern);
   RETURN_IF_ERROR(handle.status());
   std::shared_ptr<TableFile> file(new TableFile(path, file_number, std::move(*handle)));
   RETURN_IF_ERROR(file->ReadFooter());
   RETURN_IF_ERROR(file->ReadDirectory());
   return std::shared_ptr<const TableFile>(std::move(file));
+}
+
+Result<std::shared_ptr<const TableFile>> TableFile::OpenNamed(FileSystem* fs,
+                                                              const std::string& path,
+                                                              uint64_t file_number,
+                                                              AccessPattern pattern) {
+  Result<std::shared_ptr<const TableFile>> file = Open(fs, path, file_number, pattern);
+  if (!file.status().IsNotFound()) return file;
+  return Status::Corruption(path + ": offset 0: a version names this file, but there is none");
 }
 
 Status TableFile::ReadFooter() {
@@ -54,15 +65,29 @@ const SstSlice* TableFile::FindSlice(TreeId tree) const {
   return it != slices_.end() && it->tree == tree ? &*it : nullptr;
 }
 
-Result<OwnedBytes> TableFile::ReadContents(BlockHandle handle, const char* what, size_t* size,
-                                           uint8_t* compression) const {
+Result<std::string_view> TableFile::ReadStored(BlockHandle handle, const char* what,
+                                               ReadAhead* ahead, OwnedBytes* own) const {
   if (!handle.Within(size_)) return Corruption(what, handle.offset, "beyond the end of the file");
   if (handle.size > kMaxBlockSize) return Corruption(what, handle.offset, "block too large");
-  OwnedBytes stored(handle.size + kBlockTrailerSize);
-  const Result<size_t> got = file_->ReadAt(handle.offset, stored.size, stored.data.get());
+  const size_t wanted = handle.size + kBlockTrailerSize;
+  if (ahead != nullptr) {
+    const Result<std::string_view> view = ahead->Read(*file_, handle.offset, wanted, size_);
+    if (!view.ok() || view->size() == wanted) return view;
+    return Corruption(what, handle.offset, "the file ends early");
+  }
+  *own = OwnedBytes(wanted);
+  const Result<size_t> got = file_->ReadAt(handle.offset, wanted, own->data.get());
   RETURN_IF_ERROR(got.status());
-  if (*got != stored.size) return Corruption(what, handle.offset, "the file ends early");
-  const std::string_view all = stored.view();
+  if (*got != wanted) return Corruption(what, handle.offset, "the file ends early");
+  return own->view();
+}
+
+Result<OwnedBytes> TableFile::ReadContents(BlockHandle handle, const char* what, size_t* size,
+                                           uint8_t* compression, ReadAhead* ahead) const {
+  OwnedBytes stored;
+  const Result<std::string_view> read = ReadStored(handle, what, ahead, &stored);
+  RETURN_IF_ERROR(read.status());
+  const std::string_view all = *read;
   if (DecodeFixed64(all.data() + handle.size + 1) !=
       Checksum(all.substr(0, handle.size + 1), number_, handle.offset)) {
     return Corruption(what, handle.offset, "checksum mismatch");
@@ -70,7 +95,12 @@ Result<OwnedBytes> TableFile::ReadContents(BlockHandle handle, const char* what,
   const auto type = static_cast<uint8_t>(all[handle.size]);
   if (compression != nullptr) *compression = type;
   *size = handle.size;
-  if (type == static_cast<uint8_t>(Compression::kNone)) return stored;
+  if (type == static_cast<uint8_t>(Compression::kNone)) {
+    if (stored.data != nullptr) return stored;
+    OwnedBytes copy(handle.size);
+    std::memcpy(copy.data.get(), all.data(), copy.size);
+    return copy;
+  }
   OwnedBytes contents;
   if (const char* why = DecompressBlock(type, all.substr(0, handle.size), &contents)) {
     return Corruption(what, handle.offset, why);
@@ -79,11 +109,11 @@ Result<OwnedBytes> TableFile::ReadContents(BlockHandle handle, const char* what,
   return contents;
 }
 
-Result<std::shared_ptr<const Block>> TableFile::ReadBlock(BlockHandle handle,
-                                                          BlockKind kind) const {
+Result<std::shared_ptr<const Block>> TableFile::ReadBlock(BlockHandle handle, BlockKind kind,
+                                                          ReadAhead* ahead) const {
   const char* const what = kind == BlockKind::kData ? "data block" : "index block";
   size_t size;
-  Result<OwnedBytes> bytes = ReadContents(handle, what, &size);
+  Result<OwnedBytes> bytes = ReadContents(handle, what, &size, nullptr, ahead);
   RETURN_IF_ERROR(bytes.status());
   const char* why;
   std::shared_ptr<const Block> block = Block::Parse(std::move(*bytes), size, kind, &why);

@@ -17,6 +17,7 @@
 #include "lsm/format/compression.h"
 #include "lsm/format/table_format.h"
 #include "lsm/sst/block.h"
+#include "lsm/sst/read_ahead.h"
 #include "lsm/status.h"
 #include "lsm/types.h"
 
@@ -25,8 +26,15 @@ namespace lsm {
 class TableFile {
  public:
   // Checks footer and slice directory.
-  static Result<std::shared_ptr<const TableFile>> Open(FileSystem* fs, const std::string& path,
-                                                       uint64_t file_number);
+  static Result<std::shared_ptr<const TableFile>> Open(
+      FileSystem* fs, const std::string& path, uint64_t file_number,
+      AccessPattern pattern = AccessPattern::kRandom);
+
+  // The same for a file that a version names: that there is none is kCorruption then. To whoever
+  // reads a tree, kNotFound would say that there is no such tree.
+  static Result<std::shared_ptr<const TableFile>> OpenNamed(FileSystem* fs, const std::string& path,
+                                                            uint64_t file_number,
+                                                            AccessPattern pattern);
 
   const std::string& path() const { return path_; }
   uint64_t number() const { return number_; }
@@ -37,11 +45,13 @@ class TableFile {
   const SstSlice* FindSlice(TreeId tree) const;
 
   // Reads a block, checks it against its checksum and undoes its compression; `*size` of the bytes
-  // are the contents. `what` names the block in errors. `compression` may be null.
+  // are the contents. `what` names the block in errors. `compression` and `ahead` may be null;
+  // through `ahead`, what follows is read with it.
   Result<OwnedBytes> ReadContents(BlockHandle handle, const char* what, size_t* size,
-                                  uint8_t* compression = nullptr) const;
+                                  uint8_t* compression = nullptr, ReadAhead* ahead = nullptr) const;
   // The same for a data or index block.
-  Result<std::shared_ptr<const Block>> ReadBlock(BlockHandle handle, BlockKind kind) const;
+  Result<std::shared_ptr<const Block>> ReadBlock(BlockHandle handle, BlockKind kind,
+                                                 ReadAhead* ahead = nullptr) const;
 
   // kCorruption: "PATH: WHAT at offset OFFSET: WHY".
   Status Corruption(const char* what, uint64_t offset, std::string_view why) const;
@@ -49,6 +59,9 @@ class TableFile {
  private:
   TableFile(std::string path, uint64_t number, std::unique_ptr<RandomAccessFile> file)
       : path_(std::move(path)), number_(number), file_(std::move(file)) {}
+  // A block as it is stored, trailer included, in `*own` or in the window of `ahead`.
+  Result<std::string_view> ReadStored(BlockHandle handle, const char* what, ReadAhead* ahead,
+                                      OwnedBytes* own) const;
   Status ReadFooter();
   Status ReadDirectory();
 

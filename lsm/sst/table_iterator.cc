@@ -3,14 +3,14 @@
 
 namespace lsm {
 
-Result<std::shared_ptr<const Block>> TableSlice::ReadDataBlock(BlockHandle handle,
-                                                               bool fill_cache) const {
+Result<std::shared_ptr<const Block>> TableSlice::ReadDataBlock(BlockHandle handle, bool fill_cache,
+                                                               ReadAhead* ahead) const {
   if (cache_ != nullptr) {
     if (std::shared_ptr<const Block> block = cache_->Lookup(file_->number(), handle.offset)) {
       return block;
     }
   }
-  Result<std::shared_ptr<const Block>> block = file_->ReadBlock(handle, BlockKind::kData);
+  Result<std::shared_ptr<const Block>> block = file_->ReadBlock(handle, BlockKind::kData, ahead);
   RETURN_IF_ERROR(block.status());
   blocks_read_.fetch_add(1, std::memory_order_relaxed);
   if (cache_ != nullptr && fill_cache) {
@@ -48,7 +48,7 @@ bool TableIterator::LoadBlock(size_t number) {
   }
   DropBlock();
   Result<std::shared_ptr<const Block>> block =
-      slice_->ReadDataBlock(slice_->index().handle(number), fill_cache_);
+      slice_->ReadDataBlock(slice_->index().handle(number), fill_cache_, &ahead_);
   if (!block.ok()) {
     status_ = block.status();
     return false;

@@ -32,7 +32,9 @@ class TableSlice {
   const BlockIndex& index() const { return index_; }
 
   // A data block, from the cache or from disk.
-  Result<std::shared_ptr<const Block>> ReadDataBlock(BlockHandle handle, bool fill_cache) const;
+  // `ahead` may be null.
+  Result<std::shared_ptr<const Block>> ReadDataBlock(BlockHandle handle, bool fill_cache,
+                                                     ReadAhead* ahead) const;
 
   // See TableReader. REQUIRES: number < index().size()
   void PrefetchCacheEntry(size_t number) const;
@@ -51,8 +53,8 @@ class TableSlice {
 class TableIterator : public InternalIterator {
  public:
   // `slice` must outlive the iterator.
-  TableIterator(const TableSlice* slice, bool fill_cache)
-      : slice_(slice), fill_cache_(fill_cache) {}
+  TableIterator(const TableSlice* slice, bool fill_cache, ReadAhead ahead)
+      : slice_(slice), fill_cache_(fill_cache), ahead_(std::move(ahead)) {}
 
   bool Valid() const override { return data_.Valid(); }
   Status status() const override { return status_; }
@@ -80,6 +82,7 @@ class TableIterator : public InternalIterator {
 
   const TableSlice* const slice_;
   const bool fill_cache_;
+  ReadAhead ahead_;
   Status status_;
   std::shared_ptr<const Block> block_;  // what data_ walks; null if none
   size_t number_ = 0;                   // of the block

@@ -46,7 +46,7 @@ TEST_CASE("exactly the chosen calls fail, once, several times or for ever") {
   for (int i = 0; i < 3; ++i) CHECK(file->WriteAt(0, "x").IsNoSpace());
   CHECK(machine.fs.Remove("a.wal").IsNoSpace());
   // Reading changes nothing, so it does not match.
-  CHECK(machine.fs.OpenForRead("a.wal").ok());
+  CHECK(machine.fs.OpenForRead("a.wal", AccessPattern::kRandom).ok());
   machine.plan.ClearFaults();
   CHECK(file->WriteAt(0, "x").ok());
 }
@@ -58,8 +58,8 @@ TEST_CASE("calls that change nothing fail when they are named") {
   machine.plan.Add({.call = FileCall::kRead});
   machine.plan.Add({.call = FileCall::kClose});
   machine.plan.Add({.call = FileCall::kList});
-  CHECK(machine.fs.OpenForRead("a").status().IsIoError());
-  auto reader = machine.fs.OpenForRead("a");
+  CHECK(machine.fs.OpenForRead("a", AccessPattern::kRandom).status().IsIoError());
+  auto reader = machine.fs.OpenForRead("a", AccessPattern::kRandom);
   REQUIRE(reader.ok());
   char byte;
   CHECK((*reader)->ReadAt(0, 1, &byte).status().IsIoError());
@@ -186,8 +186,9 @@ TEST_CASE("when the power is cut the chosen call is the last, and everything fai
     CHECK(done == static_cast<int>(last));
     CHECK(machine.plan.power_is_off());
     CHECK(machine.fs.Contents("a").size() == last);
-    for (const Status& status : {file->Sync(), file->Close(), machine.fs.OpenForRead("a").status(),
-                                 machine.fs.Exists("a").status(), machine.fs.Lock("b").status()}) {
+    for (const Status& status :
+         {file->Sync(), file->Close(), machine.fs.OpenForRead("a", AccessPattern::kRandom).status(),
+          machine.fs.Exists("a").status(), machine.fs.Lock("b").status()}) {
       CHECK(status.IsIoError());
       CHECK(status.message().ends_with("power is off"));
     }

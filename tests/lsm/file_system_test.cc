@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "lsm/io/posix_file.h"
+#include "lsm/random.h"
 #include "tests/support/mem_file_system.h"
 
 namespace lsm {
@@ -88,7 +89,7 @@ bool Mentions(const Status& status, std::string_view text) {
 TEST_CASE("what is written at an offset is read back from there, also by handles opened before") {
   ON_BOTH_FILE_SYSTEMS(place);
   auto file = place.Create("a");
-  auto reader = place.fs()->OpenForRead(place.Path("a"));
+  auto reader = place.fs()->OpenForRead(place.Path("a"), AccessPattern::kRandom);
   REQUIRE(reader.ok());
   REQUIRE(file->WriteAt(0, "0123456789").ok());
   REQUIRE(file->WriteAt(4, "xy").ok());
@@ -107,6 +108,34 @@ TEST_CASE("what is written at an offset is read back from there, also by handles
   CHECK(*got == 0);
   CHECK((*reader)->Size().value() == 10);
   CHECK(file->Close().ok());
+}
+
+TEST_CASE("advice about how a file is read and written changes nothing that is read") {
+  ON_BOTH_FILE_SYSTEMS(place);
+  std::string expected;
+  Random random(7);
+  while (expected.size() < 300'000) expected.push_back(static_cast<char>(random.Next32()));
+  auto file = place.Create("a");
+  file->WriteUncached();
+  REQUIRE(file->WriteAt(0, std::string_view(expected).substr(0, 100'001)).ok());
+  REQUIRE(file->Sync().ok());
+  REQUIRE(file->WriteAt(100'001, std::string_view(expected).substr(100'001)).ok());
+  for (const AccessPattern pattern : {AccessPattern::kSequential, AccessPattern::kRandom}) {
+    CAPTURE(static_cast<int>(pattern));
+    auto reader = place.fs()->OpenForRead(place.Path("a"), pattern);
+    REQUIRE(reader.ok());
+    std::string content(expected.size() + 1, '\0');
+    size_t done = 0;
+    for (size_t piece = 1; done < expected.size(); piece = piece * 3 % 70'001) {
+      const auto got =
+          (*reader)->ReadAt(done, std::min(piece, content.size() - done), content.data() + done);
+      REQUIRE(got.ok());
+      REQUIRE(*got > 0);
+      done += *got;
+    }
+    CHECK(content.substr(0, done) == expected);
+  }
+  REQUIRE(file->Close().ok());
 }
 
 TEST_CASE("writing behind the end leaves zeros in between") {
@@ -164,7 +193,7 @@ TEST_CASE("what does not exist is reported as not found, with call, path and rea
   FileSystem* fs = place.fs();
   const std::string absent = place.Path("absent");
   const std::string deep = place.Path("no-directory/file");
-  const std::vector<Status> errors = {fs->OpenForRead(absent).status(),
+  const std::vector<Status> errors = {fs->OpenForRead(absent, AccessPattern::kRandom).status(),
                                       fs->OpenForWrite(absent).status(),
                                       fs->Create(deep, false).status(),
                                       fs->Remove(absent),
@@ -183,7 +212,7 @@ TEST_CASE("what does not exist is reported as not found, with call, path and rea
     CHECK((Mentions(error, "absent") || Mentions(error, "no-directory")));
     CHECK(Mentions(error, "No such file or directory"));
   }
-  CHECK(fs->OpenForRead(absent).status().message().starts_with("open "));
+  CHECK(fs->OpenForRead(absent, AccessPattern::kRandom).status().message().starts_with("open "));
   CHECK(fs->Exists(absent).value() == false);
   CHECK(place.List().empty());
 }
@@ -193,7 +222,7 @@ TEST_CASE("renaming replaces the target whole, and open handles keep their file"
   FileSystem* fs = place.fs();
   auto file = place.Create("new", "new content");
   place.Create("old", "old");
-  auto reader = fs->OpenForRead(place.Path("old"));
+  auto reader = fs->OpenForRead(place.Path("old"), AccessPattern::kRandom);
   REQUIRE(reader.ok());
   REQUIRE(fs->Rename(place.Path("new"), place.Path("old")).ok());
   CHECK(place.List() == std::vector<std::string>{"old"});
@@ -224,7 +253,7 @@ TEST_CASE("a link is a second name of one file and outlives the first") {
 TEST_CASE("a removed file is read on through its handle") {
   ON_BOTH_FILE_SYSTEMS(place);
   place.Create("a", "still here");
-  auto reader = place.fs()->OpenForRead(place.Path("a"));
+  auto reader = place.fs()->OpenForRead(place.Path("a"), AccessPattern::kRandom);
   REQUIRE(reader.ok());
   REQUIRE(place.fs()->Remove(place.Path("a")).ok());
   CHECK(place.fs()->Exists(place.Path("a")).value() == false);
@@ -328,7 +357,7 @@ TEST_CASE("real files and directories belong to their owner alone") {
 TEST_CASE("no descriptor of a real file reaches a program that is started") {
   Place place(true);
   auto file = place.Create("a");
-  auto reader = place.fs()->OpenForRead(place.Path("a"));
+  auto reader = place.fs()->OpenForRead(place.Path("a"), AccessPattern::kRandom);
   auto lock = place.fs()->Lock(place.Path("LOCK"));
   int ours = 0;
   for (int descriptor = 0; descriptor < 1024; ++descriptor) {

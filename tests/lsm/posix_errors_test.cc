@@ -187,7 +187,7 @@ TEST_CASE("a call that a signal interrupts is made again") {
     }
     auto writer = FileSystem::Posix()->OpenForWrite(path);
   });
-  const Status opened = FileSystem::Posix()->OpenForRead(path).status();
+  const Status opened = FileSystem::Posix()->OpenForRead(path, AccessPattern::kRandom).status();
   disturber.join();
   REQUIRE(::sigaction(SIGUSR1, &before, nullptr) == 0);
   CHECK(opened.ToString() == "OK");

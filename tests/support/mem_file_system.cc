@@ -265,7 +265,8 @@ Result<MemFileSystem::NodePtr> MemFileSystem::CreateNode(const std::string& path
 
 // FileSystem.
 
-Result<std::unique_ptr<RandomAccessFile>> MemFileSystem::OpenForRead(const std::string& path) {
+Result<std::unique_ptr<RandomAccessFile>> MemFileSystem::OpenForRead(const std::string& path,
+                                                                     AccessPattern /*pattern*/) {
   const std::string name = Normal(path);
   const FileVerdict verdict = Ask({FileCall::kOpenForRead, name, {}});
   if (!verdict.status.ok()) return verdict.status;

@@ -122,7 +122,8 @@ class MemFileSystem : public FileSystem {
   void Damage(const std::string& path, uint64_t offset, uint8_t mask);
   void Delete(const std::string& path);
 
-  Result<std::unique_ptr<RandomAccessFile>> OpenForRead(const std::string& path) override;
+  Result<std::unique_ptr<RandomAccessFile>> OpenForRead(const std::string& path,
+                                                        AccessPattern pattern) override;
   Result<std::unique_ptr<WritableFile>> Create(const std::string& path, bool truncate) override;
   Result<std::unique_ptr<WritableFile>> OpenForWrite(const std::string& path) override;
   Status Remove(const std::string& path) override;

@@ -107,7 +107,10 @@ struct WriteStall {
   };
   State state = State::kNone;
   Reason reason = Reason::kNone;
-  int64_t delay_micros = 0;  // what one write should wait under kSlowdown
+  // Under kSlowdown: how long whoever wants to write should wait from now on, 0 if it may go on;
+  // and the pace, in bytes of write units, that all writers together are to keep.
+  int64_t delay_micros = 0;
+  uint64_t bytes_per_second = 0;
 };
 std::string_view ToString(WriteStall::State state);
 std::string_view ToString(WriteStall::Reason reason);
@@ -193,6 +196,9 @@ class DB {
   virtual int64_t UnsyncedAgeMicros() const = 0;
 
   virtual WriteStall CurrentStall() const = 0;
+  // Writers are slowed once the oldest unit that is not synced is half this old, so that they
+  // hardly ever find it older; 0: they are not. At first 0.
+  virtual void LimitUnsyncedAge(int64_t micros) = 0;
   // OK, or why writes are refused at the moment.
   virtual Status BackgroundError() const = 0;
 

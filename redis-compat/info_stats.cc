@@ -158,6 +158,7 @@ void AppendEngineStats(const lsm::DbStats& stats, const lsm::WriteStall& stall, 
   fields.Add("engine_merge_bytes_written", stats.merge_bytes_written);
   fields.Add("engine_stall_state", lsm::ToString(stall.state));
   fields.Add("engine_stall_reason", lsm::ToString(stall.reason));
+  fields.Add("engine_write_pace_bytes_per_sec", stall.bytes_per_second);
   fields.Add("engine_stall_stops", stats.stall_stops);
   fields.Add("engine_stall_slowdowns", stats.stall_slowdowns);
   fields.Add("engine_block_cache_hits", stats.block_cache_hits);

@@ -110,7 +110,7 @@ void Instance::OnSlowWork(lsm::BackgroundWork work, int64_t micros) {
 }
 
 void Instance::UseDatabase(std::unique_ptr<lsm::DB> db) {
-  write_gate_ = std::make_unique<WriteGate>(db.get(), clock_, host_, &settings());
+  write_gate_ = std::make_unique<WriteGate>(db.get(), host_, &settings());
   reply_gate_ = std::make_unique<ReplyGate>(db.get(), &settings());
   db_ = std::move(db);
 }

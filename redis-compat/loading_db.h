@@ -32,6 +32,7 @@ class LoadingDb : public lsm::DB {
   lsm::SequenceNumber visible_sequence() const override { return 0; }
   int64_t UnsyncedAgeMicros() const override { return 0; }
   lsm::WriteStall CurrentStall() const override { return {}; }
+  void LimitUnsyncedAge(int64_t /*micros*/) override {}
   lsm::Status BackgroundError() const override { return {}; }
   lsm::Status Flush(lsm::TreeId tree) override;
   lsm::Status FlushAll() override;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "redis-compat/write_gate.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace redis {
@@ -9,18 +8,20 @@ namespace redis {
 namespace {
 
 constexpr int64_t kMaxUnsyncedAgeUs = 2'000'000;
-// However far writes are behind, one waits no longer than this at a time.
-constexpr int64_t kMaxDelayUs = 100'000;
-// Slowed writes may run this far ahead of their pace. The host's timers tick in milliseconds: if
-// each write waited for its own, a delay of microseconds would be one of milliseconds.
-constexpr int64_t kMaxAheadUs = 2'000;
-
 bool PassesByItself(lsm::WriteStall::Reason reason) {
   return reason != lsm::WriteStall::Reason::kDiskFull &&
          reason != lsm::WriteStall::Reason::kBackgroundError;
 }
 
 }  // namespace
+
+void WriteGate::BeginTick() {
+  const bool limited = settings_->appendfsync == AppendFsync::kEverysec;
+  const int64_t max_age_us = limited ? kMaxUnsyncedAgeUs : 0;
+  if (max_age_us != max_unsynced_age_us_) db_->LimitUnsyncedAge(max_age_us);
+  max_unsynced_age_us_ = max_age_us;
+  sync_is_late_ = SyncIsLate();
+}
 
 bool WriteGate::SyncIsLate() const {
   return settings_->appendfsync == AppendFsync::kEverysec &&
@@ -42,18 +43,9 @@ WriteGate::Answer WriteGate::Ask(ClientId client) {
     if (is_waiting_.insert(client).second) waiting_.push_back(client);
     return Answer::kWait;
   }
-  if (stall.state != lsm::WriteStall::State::kSlowdown) {
-    next_write_us_ = 0;
-    return Answer::kGo;
-  }
-  const int64_t now_us = clock_->MonotonicMicros();
-  const int64_t ahead_us = next_write_us_ - now_us;
-  if (ahead_us > kMaxAheadUs) {
-    host_->WakeAfter(client, std::min(ahead_us - kMaxAheadUs, kMaxDelayUs));
-    return Answer::kWait;
-  }
-  next_write_us_ = std::max(next_write_us_, now_us) + std::min(stall.delay_micros, kMaxDelayUs);
-  return Answer::kGo;
+  if (stall.delay_micros == 0) return Answer::kGo;
+  host_->WakeAfter(client, stall.delay_micros);
+  return Answer::kWait;
 }
 
 void WriteGate::WakeIfDecided() {

@@ -3,9 +3,9 @@
 //
 //   - The engine has stopped writes for a reason that passes by itself (memtables, L0 files): wait
 //     until it says that it is relieved.
-//   - The engine slows writes: each write command moves the time of the next one on by the delay it
-//     asks for, over all sessions.
+//   - The engine slows writes: wait for as long as it says.
 //   - `appendfsync everysec`, and the oldest unsynced unit is two seconds old: wait for the sync.
+//     The engine is told of that limit, and slows writes before it is reached.
 //   - The disk is full or background work failed: run. The engine knows what it can take - a full
 //     disk takes what frees space - and says why it refuses the rest.
 //
@@ -19,7 +19,6 @@
 #include <unordered_set>
 #include <vector>
 
-#include "lsm/clock.h"
 #include "lsm/db.h"
 #include "redis-compat/config.h"
 #include "redis-compat/host.h"
@@ -28,11 +27,11 @@ namespace redis {
 
 class WriteGate {
  public:
-  WriteGate(lsm::DB* db, lsm::Clock* clock, Host* host, const Settings* settings)
-      : db_(db), clock_(clock), host_(host), settings_(settings) {}
+  WriteGate(lsm::DB* db, Host* host, const Settings* settings)
+      : db_(db), host_(host), settings_(settings) {}
 
   // Whether the sync is late is looked at once a tick.
-  void BeginTick() { sync_is_late_ = SyncIsLate(); }
+  void BeginTick();
 
   enum class Answer { kGo, kWait };
   // After kGo the caller writes. After kWait the client is woken when it should ask again.
@@ -51,11 +50,10 @@ class WriteGate {
   bool MustWait(const lsm::WriteStall& stall) const;
 
   lsm::DB* const db_;
-  lsm::Clock* const clock_;
   Host* const host_;
   const Settings* const settings_;
   bool sync_is_late_ = false;
-  int64_t next_write_us_ = 0;  // monotonic; while writes are slowed
+  int64_t max_unsynced_age_us_ = 0;  // as the engine was told
   std::unordered_set<ClientId> is_waiting_;
   std::vector<ClientId> waiting_;  // in the order they came
 };

@@ -76,6 +76,8 @@ Status DBImpl::RunFlushLane() {
     const int64_t started = options_.clock->MonotonicMicros();
     flushed = RunFlush(plan);
     NoteWork(BackgroundWork::kFlush, started);
+    MutexLock lock(&mutex_);
+    if (flushed.ok()) flush_drain_.Note(plan.bytes, options_.clock->MonotonicMicros() - started);
   }
   plan = FlushPlan();                         // lets go of the tables
   if (rescue_wanted_.load()) return flushed;  // the log could not be synced: first things first
@@ -134,10 +136,12 @@ void DBImpl::BackgroundSync() {
 
 Status DBImpl::SyncLog(SequenceNumber through) {
   const SequenceNumber before = wal_.synced_through();
+  const uint64_t written = wal_.figures().bytes_written;
   const int64_t started = options_.clock->MonotonicMicros();
   Status synced = wal_.SyncThrough(through);
   NoteWork(BackgroundWork::kSync, started);
   if (synced.ok()) {
+    NoteSynced(written, started);
     const SequenceNumber after = wal_.synced_through();
     if (after > before && options_.listener != nullptr) options_.listener->OnSynced(after);
     return synced;
@@ -151,6 +155,19 @@ Status DBImpl::SyncLog(SequenceNumber through) {
   }
   NoteFailure(synced);
   return synced;
+}
+
+void DBImpl::NoteSynced(uint64_t written, int64_t started) {
+  bool relieved = false;
+  {
+    MutexLock lock(&mutex_);
+    if (written > synced_bytes_) {
+      sync_drain_.Note(written - synced_bytes_, options_.clock->MonotonicMicros() - started);
+      synced_bytes_ = written;
+    }
+    if (stall_.reason == WriteStall::Reason::kUnsyncedLog) relieved = UpdateStall();
+  }
+  if (relieved && options_.listener != nullptr) options_.listener->OnStallRelieved();
 }
 
 void DBImpl::NoteFailure(const Status& status) {

@@ -105,6 +105,7 @@ class DBImpl final : public DB {
   }
   int64_t UnsyncedAgeMicros() const override { return wal_.UnsyncedAgeMicros(); }
   WriteStall CurrentStall() const override;
+  void LimitUnsyncedAge(int64_t micros) override { max_unsynced_age_.store(micros); }
   Status BackgroundError() const override;
   Status Flush(TreeId tree) override;
   Status FlushAll() override;
@@ -201,6 +202,7 @@ class DBImpl final : public DB {
   bool FinishFlushLane(const Status& status) REQUIRES_LOCK(mutex_);
   // Syncs the log; a failure stops writes until the data are rewritten.
   Status SyncLog(SequenceNumber through) EXCLUDES_LOCK(mutex_);
+  void NoteSynced(uint64_t written, int64_t started) EXCLUDES_LOCK(mutex_);
   void NoteFailure(const Status& status) EXCLUDES_LOCK(mutex_);
   void NoteWork(BackgroundWork work, int64_t started);
   // Waits, helping, until `done` holds. `done` runs with mutex_ held.
@@ -335,6 +337,8 @@ class DBImpl final : public DB {
   CheckpointMeter checkpoint_meter_;
   std::atomic<uint64_t> filter_useful_{0};
   std::atomic<SequenceNumber> oldest_dropped_{0};  // the first of dropped_, 0 if there is none
+  std::atomic<int64_t> max_unsynced_age_{0};
+  WritePacer pacer_;
   PinRegistry pins_;
   WalManager wal_;
 
@@ -370,7 +374,11 @@ class DBImpl final : public DB {
   std::deque<StructuralOp> structural_ GUARDED_BY(mutex_);  // not yet in the manifest
   TreeId next_tree_id_ GUARDED_BY(mutex_) = 1;
   TreeId reserved_tree_ids_ GUARDED_BY(mutex_) = 1;  // ids below are safe to hand out
-  WriteStall stall_ GUARDED_BY(mutex_);
+  WriteStall stall_ GUARDED_BY(mutex_);              // without its delay
+  DrainMeter flush_drain_ GUARDED_BY(mutex_);        // memtable bytes
+  DrainMeter compaction_drain_ GUARDED_BY(mutex_);   // bytes of L0 files
+  DrainMeter sync_drain_ GUARDED_BY(mutex_);         // log bytes
+  uint64_t synced_bytes_ GUARDED_BY(mutex_) = 0;     // of what the log has written
   Status flush_error_ GUARDED_BY(mutex_);
   int64_t flush_failed_at_ GUARDED_BY(mutex_) = 0;  // when it failed last; 0: it works
   int64_t merge_failed_at_ GUARDED_BY(mutex_) = 0;

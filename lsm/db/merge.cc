@@ -139,9 +139,15 @@ void DBImpl::BackgroundMerge() {
     }
   }
   Status merged;
+  uint64_t l0_bytes = 0;
+  int64_t took = 0;
   if (found) {
+    for (size_t i = 0; i < plan.removed.size(); ++i) {
+      if (plan.removed[i].level == 0) l0_bytes += plan.input.files[i]->file_size;
+    }
     const int64_t started = options_.clock->MonotonicMicros();
     merged = RunMerge(plan);
+    took = options_.clock->MonotonicMicros() - started;
     NoteWork(BackgroundWork::kMerge, started);
   }
   if (merged.IsAborted()) merged = Status();  // the database closes
@@ -151,6 +157,7 @@ void DBImpl::BackgroundMerge() {
     MutexLock lock(&mutex_);
     merge_error_ = merged;
     merge_failed_at_ = 0;
+    if (found && merged.ok()) compaction_drain_.Note(l0_bytes, took);
     if (!merged.ok()) {
       ++merge_failures_;
       merge_failed_at_ = std::max<int64_t>(options_.clock->MonotonicMicros(), 1);

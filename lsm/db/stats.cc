@@ -41,6 +41,11 @@ bool DBImpl::UpdateStall() {
   input.memtable_bytes = memtable_bytes_;
   input.max_memtables = memtable_counts_.empty() ? 1 : *memtable_counts_.rbegin();
   input.max_l0_files = l0_counts_.empty() ? 0 : *l0_counts_.rbegin();
+  input.max_unsynced_age = max_unsynced_age_.load(std::memory_order_relaxed);
+  if (input.max_unsynced_age != 0) input.unsynced_age = wal_.UnsyncedAgeMicros();
+  input.flush_rate = flush_drain_.BytesPerSecond();
+  input.compaction_rate = compaction_drain_.BytesPerSecond();
+  input.sync_rate = sync_drain_.BytesPerSecond();
   input.log_failed = rescue_wanted_.load();
   input.flush_failed = !flush_error_.ok();
   input.merge_failed = !merge_error_.ok();
@@ -51,6 +56,7 @@ bool DBImpl::UpdateStall() {
     if (stall_.state == WriteStall::State::kStop) ++stats_.stall_stops;
     if (stall_.state == WriteStall::State::kSlowdown) ++stats_.stall_slowdowns;
   }
+  pacer_.SetPace(stall_.bytes_per_second);
   stopped_.store(stall_.state == WriteStall::State::kStop, std::memory_order_release);
   stalled_.store(stall_.state != WriteStall::State::kNone, std::memory_order_release);
   if (!IsRelief(before, stall_)) return false;
@@ -60,8 +66,15 @@ bool DBImpl::UpdateStall() {
 
 WriteStall DBImpl::CurrentStall() const {
   if (!stalled_.load(std::memory_order_acquire)) return {};
-  MutexLock lock(&mutex_);
-  return stall_;
+  WriteStall stall;
+  {
+    MutexLock lock(&mutex_);
+    stall = stall_;
+  }
+  if (stall.state == WriteStall::State::kSlowdown) {
+    stall.delay_micros = pacer_.DelayMicros(options_.clock->MonotonicMicros());
+  }
+  return stall;
 }
 
 Status DBImpl::BackgroundError() const {

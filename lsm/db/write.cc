@@ -254,6 +254,9 @@ Result<SequenceNumber> DBImpl::Commit(const WriteBatch& unit) {
   LogWriter::FrameUnit(&group_.payload, unit.count(), unit.rep());
   ++group_.units;
   last_sequence_ = sequence;
+  if (stalled_.load(std::memory_order_relaxed)) {
+    pacer_.Charge(unit.rep().size(), options_.clock->MonotonicMicros());
+  }
   return sequence;
 }
 
@@ -307,14 +310,10 @@ void DBImpl::UndoGroup() {
 }
 
 bool DBImpl::WaitOutStall() {
+  const int64_t delay = CurrentStall().delay_micros;
+  const bool helped = delay > 0 && executor_->HelpWhileWaiting();
   MutexLock lock(&mutex_);
-  if (stall_.state == WriteStall::State::kSlowdown) {
-    const int64_t delay = stall_.delay_micros;
-    mutex_.Unlock();
-    const bool helped = executor_->HelpWhileWaiting();
-    mutex_.Lock();
-    if (!helped) changed_.WaitFor(&mutex_, delay);
-  }
+  if (delay > 0 && !helped) changed_.WaitFor(&mutex_, delay);
   const auto settled = [this] {
     mutex_.AssertHeld();
     return stall_.state != WriteStall::State::kStop ||

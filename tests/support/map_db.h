@@ -42,6 +42,7 @@ struct MapDbDisk {
   bool syncs_end = true;  // false: RequestSync begins what never ends
   WriteStall stall;
   int64_t unsynced_age_us = 0;
+  int64_t max_unsynced_age_us = 0;
   Status checkpoint_failure;    // not OK: how checkpoints end
   bool checkpoints_end = true;  // false: StartCheckpoint begins what never ends
 };
@@ -66,6 +67,7 @@ class MapDb : public DB {
   SequenceNumber visible_sequence() const override { return disk_->visible; }
   int64_t UnsyncedAgeMicros() const override { return disk_->unsynced_age_us; }
   WriteStall CurrentStall() const override { return disk_->stall; }
+  void LimitUnsyncedAge(int64_t micros) override { disk_->max_unsynced_age_us = micros; }
   Status BackgroundError() const override { return {}; }
   Status Flush(TreeId) override { return {}; }
   Status FlushAll() override { return {}; }

@@ -6,52 +6,93 @@
 #include <vector>
 
 #include "lsm/format/file_names.h"
+#include "lsm/util/check.h"
 
 namespace lsm {
 namespace {
 
-// Beyond this a new manifest is cheaper to read than the old one with its history.
+// Beyond this a new manifest is cheaper to read than the old one with its history, unless the state
+// itself is that large.
 constexpr uint64_t kMaxManifestSize = uint64_t{16} << 20;
+constexpr uint64_t kMaxGrowth = 4;
+
+template <typename Use>
+void ForEachFile(const ManifestState::Tree& tree, Use use) {
+  for (const std::vector<FileMetadata>& level : tree.levels) {
+    for (const FileMetadata& file : level) use(file.file);
+  }
+}
 
 }  // namespace
 
 Status ManifestLog::Start(uint64_t number, ManifestState state) {
+  state_ = std::move(state);
+  references_.clear();
+  for (const auto& [id, tree] : state_.trees) {
+    ForEachFile(tree, [this](uint64_t file) { CountFile(file, /*add=*/true); });
+  }
+  return Rewrite(number);
+}
+
+Status ManifestLog::Rewrite(uint64_t number) {
   Result<std::unique_ptr<ManifestWriter>> writer =
-      ManifestWriter::Create(fs_, directory_, number, state);
+      ManifestWriter::Create(fs_, directory_, number, state_);
   RETURN_IF_ERROR(writer.status());
   if (writer_ != nullptr) {
     const Status removed = fs_->Remove(ManifestFileName(directory_, writer_->number()));
     static_cast<void>(removed.ok());  // what stays behind is an orphan that the next open removes
   }
   writer_ = std::move(writer).value();
-  state_ = std::move(state);
+  first_size_ = writer_->size();
   uncertain_ = false;
   return {};
 }
 
+// 1. Apply the edit to the state, keeping what it touches; if it does not fit, put that back.
+// 2. Append it. If that fails, or the manifest is long enough, write a new one with the state.
+// 3. If that fails as well, put back what was kept: nobody knows which manifest is in force.
+// 4. Otherwise count the files that the edit named.
 Status ManifestLog::Record(const VersionEdit& edit, const std::function<uint64_t()>& new_number) {
-  ManifestState next = state_;
-  RETURN_IF_ERROR(next.Apply(edit));
-  if (!uncertain_ && writer_->size() < kMaxManifestSize) {
-    if (writer_->Append(edit).ok()) {
-      state_ = std::move(next);
-      return {};
+  ManifestState::Saved saved = state_.Save(edit);
+  if (Status applied = state_.Apply(edit); !applied.ok()) {
+    state_.Restore(std::move(saved));
+    return applied;
+  }
+  const uint64_t limit = std::max(kMaxManifestSize, kMaxGrowth * first_size_);
+  const bool appended = !uncertain_ && writer_->size() < limit && writer_->Append(edit).ok();
+  if (!appended) {
+    uncertain_ = true;
+    const uint64_t number = new_number();
+    state_.next_file_number = std::max(state_.next_file_number, number + 1);
+    if (Status rewritten = Rewrite(number); !rewritten.ok()) {
+      state_.Restore(std::move(saved));
+      return rewritten;
     }
   }
-  uncertain_ = true;
-  const uint64_t number = new_number();
-  next.next_file_number = std::max(next.next_file_number, number + 1);
-  return Start(number, std::move(next));
+  for (const TreeId id : edit.dropped_trees) {
+    const std::optional<ManifestState::Tree>& dropped = saved.trees.at(id);
+    if (!dropped) continue;  // created by the same edit
+    ForEachFile(*dropped, [this](uint64_t file) { CountFile(file, /*add=*/false); });
+  }
+  for (const auto& removed : edit.removed_files) CountFile(removed.file, /*add=*/false);
+  for (const auto& added : edit.added_files) CountFile(added.file.file, /*add=*/true);
+  return {};
 }
 
-std::set<uint64_t> ManifestLog::LiveFiles() const { return LiveFilesOf(state_); }
+void ManifestLog::CountFile(uint64_t file, bool add) {
+  if (add) {
+    ++references_[file];
+    return;
+  }
+  const auto found = references_.find(file);
+  VARVE_CHECK(found != references_.end());
+  if (--found->second == 0) references_.erase(found);
+}
 
 std::set<uint64_t> LiveFilesOf(const ManifestState& state) {
   std::set<uint64_t> files;
   for (const auto& [id, tree] : state.trees) {
-    for (const std::vector<FileMetadata>& level : tree.levels) {
-      for (const FileMetadata& file : level) files.insert(file.file);
-    }
+    ForEachFile(tree, [&files](uint64_t file) { files.insert(file); });
   }
   return files;
 }

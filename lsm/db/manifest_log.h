@@ -6,7 +6,12 @@
 // until it succeeds: no file that either outcome needs may be removed, and nothing else is recorded
 // before.
 //
+// An edit costs what it touches, not what there is: it is applied in place, and what it changes is
+// kept so long that it can be taken back. Only a new manifest costs the whole state, and is begun
+// when the old one has grown to a multiple of it.
+//
 // Thread safety: none; DBImpl's manifest lock orders calls.
+// Invariant: references_ counts, for each SST file, the places in the state that name it.
 
 #pragma once
 
@@ -15,6 +20,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <utility>
 
 #include "lsm/file_system.h"
@@ -37,17 +43,24 @@ class ManifestLog {
   const ManifestState& state() const { return state_; }
   uint64_t number() const { return writer_->number(); }
   bool uncertain() const { return uncertain_; }
-  // SST files that the state names.
-  std::set<uint64_t> LiveFiles() const;
+  // Whether the state names the SST file.
+  bool IsLive(uint64_t file) const { return references_.contains(file); }
 
  private:
+  // Writes the state to a new manifest, which is in force then.
+  Status Rewrite(uint64_t number);
+  void CountFile(uint64_t file, bool add);
+
   FileSystem* const fs_;
   const std::string directory_;
   std::unique_ptr<ManifestWriter> writer_;
   ManifestState state_;
+  std::unordered_map<uint64_t, uint32_t> references_;
+  uint64_t first_size_ = 0;  // of the manifest in force when it held the state alone
   bool uncertain_ = false;
 };
 
+// SST files that the state names.
 std::set<uint64_t> LiveFilesOf(const ManifestState& state);
 
 }  // namespace lsm

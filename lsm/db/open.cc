@@ -193,12 +193,11 @@ Status DBImpl::RemoveOrphans(const std::vector<std::string>& names) {
   std::vector<std::string> orphans;
   {
     MutexLock manifest(&manifest_mutex_);
-    const std::set<uint64_t> live = manifest_.LiveFiles();
     for (const std::string& name : names) {
       uint64_t number = 0;
       const FileKind kind = ParseFileName(name, &number);
       const bool orphan = kind == FileKind::kTemporary ||
-                          (kind == FileKind::kSst && !live.contains(number)) ||
+                          (kind == FileKind::kSst && !manifest_.IsLive(number)) ||
                           (kind == FileKind::kManifest && number != manifest_.number()) ||
                           (kind == FileKind::kWal && !manifest_.state().logs.contains(number));
       if (orphan) orphans.push_back(name);

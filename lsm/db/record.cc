@@ -27,19 +27,17 @@ Status DBImpl::Record(VersionEdit edit, SequenceNumber durable) {
       ops.push_back(op);
     }
   }
-  std::set<TreeId> known;
-  for (const auto& [id, tree] : manifest_.state().trees) known.insert(id);
+  std::unordered_map<TreeId, bool> changed;  // whether the tree is there behind the operations
   for (const StructuralOp& op : ops) {
-    if (op.create) {
-      edit.created_trees.push_back(op.tree);
-      known.insert(op.tree);
-    } else {
-      edit.dropped_trees.push_back(op.tree);
-      known.erase(op.tree);
-    }
+    (op.create ? edit.created_trees : edit.dropped_trees).push_back(op.tree);
+    changed[op.tree] = op.create;
     edit.structural_through = op.sequence;
   }
-  const auto unknown = [&known](const auto& item) { return !known.contains(item.tree); };
+  const auto unknown = [&](const auto& item) {
+    manifest_mutex_.AssertHeld();
+    const auto found = changed.find(item.tree);
+    return found != changed.end() ? !found->second : !manifest_.state().trees.contains(item.tree);
+  };
   std::erase_if(edit.flushed, unknown);
   std::erase_if(edit.added_files, unknown);
   std::erase_if(edit.removed_files, unknown);
@@ -161,10 +159,9 @@ Status DBImpl::RemoveObsoleteFiles() {
     unremoved_files_.clear();
     if (!logs_pinned_) dead_logs.swap(doubtful_logs_);
     if (candidates.empty() && dead_logs.empty()) return {};
-    const std::set<uint64_t> live = manifest_.LiveFiles();
     for (const uint64_t file : candidates) {
       // Still named: its tree's drop is not recorded yet. Pinned: a checkpoint links it.
-      const bool needed = live.contains(file) || pinned_files_.contains(file);
+      const bool needed = manifest_.IsLive(file) || pinned_files_.contains(file);
       (needed ? unremoved_files_ : dead).push_back(file);
     }
   }

@@ -14,6 +14,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -47,6 +48,21 @@ struct ManifestState {
   Status Apply(const VersionEdit& edit);
   // An edit that makes this state out of nothing.
   VersionEdit Snapshot() const;
+
+  // What `edit` may change, to be put back if it must not have happened: its cost is that of the
+  // trees which the edit names.
+  struct Saved {
+    uint64_t next_file_number = 1;
+    TreeId next_tree_id = 1;
+    SequenceNumber wal_synced_through = 0;
+    SequenceNumber clean_stop = 0;
+    LogPosition log_start;
+    std::set<uint64_t> logs;
+    SequenceNumber structural_through = 0;
+    std::map<TreeId, std::optional<Tree>> trees;  // nothing: there was no such tree
+  };
+  Saved Save(const VersionEdit& edit) const;
+  void Restore(Saved saved);
 };
 
 struct ManifestRecovery {

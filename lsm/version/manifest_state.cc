@@ -117,6 +117,39 @@ Status ManifestState::Apply(const VersionEdit& edit) {
   return ApplyFiles(edit, this);
 }
 
+ManifestState::Saved ManifestState::Save(const VersionEdit& edit) const {
+  Saved saved = {next_file_number, next_tree_id, wal_synced_through, clean_stop,
+                 log_start,        logs,         structural_through, {}};
+  const auto save = [&](TreeId id) {
+    const auto [at, is_new] = saved.trees.try_emplace(id);
+    if (!is_new) return;
+    if (const auto tree = trees.find(id); tree != trees.end()) at->second = tree->second;
+  };
+  for (const TreeId tree : edit.created_trees) save(tree);
+  for (const TreeId tree : edit.dropped_trees) save(tree);
+  for (const VersionEdit::TreeFlushed& flushed : edit.flushed) save(flushed.tree);
+  for (const VersionEdit::RemovedFile& file : edit.removed_files) save(file.tree);
+  for (const VersionEdit::AddedFile& file : edit.added_files) save(file.tree);
+  return saved;
+}
+
+void ManifestState::Restore(Saved saved) {
+  next_file_number = saved.next_file_number;
+  next_tree_id = saved.next_tree_id;
+  wal_synced_through = saved.wal_synced_through;
+  clean_stop = saved.clean_stop;
+  log_start = saved.log_start;
+  logs = std::move(saved.logs);
+  structural_through = saved.structural_through;
+  for (auto& [id, tree] : saved.trees) {
+    if (tree) {
+      trees[id] = std::move(*tree);
+    } else {
+      trees.erase(id);
+    }
+  }
+}
+
 VersionEdit ManifestState::Snapshot() const {
   VersionEdit edit;
   edit.next_file_number = next_file_number;

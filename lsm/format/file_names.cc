@@ -33,6 +33,9 @@ std::string SstFileName(const std::string& directory, uint64_t number) {
 std::string WalFileName(const std::string& directory, uint64_t number) {
   return Numbered(directory, "%06" PRIu64 ".wal", number);
 }
+std::string BlobFileName(const std::string& directory, uint64_t number) {
+  return Numbered(directory, "%06" PRIu64 ".blob", number);
+}
 
 FileKind ParseFileName(std::string_view name, uint64_t* number) {
   constexpr std::string_view kManifestPrefix = "MANIFEST-";
@@ -46,8 +49,9 @@ FileKind ParseFileName(std::string_view name, uint64_t* number) {
   FileKind kind = FileKind::kForeign;
   if (name.ends_with(".sst")) kind = FileKind::kSst;
   if (name.ends_with(".wal")) kind = FileKind::kWal;
+  if (name.ends_with(".blob")) kind = FileKind::kBlob;
   if (kind == FileKind::kForeign) return kind;
-  name.remove_suffix(4);
+  name.remove_suffix(name.size() - name.rfind('.'));
   return ParseNumber(name, number) ? kind : FileKind::kForeign;
 }
 

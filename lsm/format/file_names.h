@@ -6,6 +6,7 @@
 //     MANIFEST-000007  version edits
 //     000012.sst       sorted records
 //     000003.wal       a log segment
+//     000013.blob      big values
 //     *.tmp            being written; removed by the next open
 
 #pragma once
@@ -16,15 +17,17 @@
 
 namespace lsm {
 
-enum class FileKind { kCurrent, kLock, kManifest, kSst, kWal, kTemporary, kForeign };
+enum class FileKind { kCurrent, kLock, kManifest, kSst, kWal, kBlob, kTemporary, kForeign };
 
 std::string CurrentFileName(const std::string& directory);
 std::string LockFileName(const std::string& directory);
 std::string ManifestFileName(const std::string& directory, uint64_t number);
 std::string SstFileName(const std::string& directory, uint64_t number);
 std::string WalFileName(const std::string& directory, uint64_t number);
+std::string BlobFileName(const std::string& directory, uint64_t number);
 
-// What a name without its directory is; `number` is set for manifests, SST files and segments.
+// What a name without its directory is; `number` is set for manifests and for SST, log and
+// blob files.
 FileKind ParseFileName(std::string_view name, uint64_t* number);
 
 }  // namespace lsm

@@ -25,6 +25,7 @@ enum class RecordType : uint8_t {
   kValue = 0,
   kTombstone = 1,
   kPatch = 2,  // reserved: a change to a whole record of the same memtable; only in the log
+  kBlob = 3,   // the value is where a BlobPointer (table_format.h) says; only in SST files
 };
 
 inline constexpr size_t kInternalTrailerSize = 8;
@@ -48,7 +49,10 @@ inline void AppendInternalKey(std::string* to, std::string_view user_key, Sequen
   const size_t user_size = bytes.size() - kInternalTrailerSize;
   const uint64_t trailer = DecodeFixed64(bytes.data() + user_size);
   const uint64_t type = trailer & 0xff;
-  if (type > static_cast<uint64_t>(RecordType::kTombstone)) return false;
+  if (type > static_cast<uint64_t>(RecordType::kTombstone) &&
+      type != static_cast<uint64_t>(RecordType::kBlob)) {
+    return false;
+  }
   key->user_key = bytes.substr(0, user_size);
   key->sequence = trailer >> 8;
   key->type = static_cast<RecordType>(type);

@@ -99,6 +99,42 @@ const char* DecodeSstDirectory(std::string_view contents, uint32_t count, uint64
   return nullptr;
 }
 
+std::string EncodeBlobPointer(const BlobPointer& pointer) {
+  std::string bytes;
+  PutVarint64(&bytes, pointer.file);
+  PutBlockHandle(&bytes, pointer.block);
+  return bytes;
+}
+
+const char* DecodeBlobPointer(std::string_view bytes, BlobPointer* pointer) {
+  if (!GetVarint64(&bytes, &pointer->file) || !GetBlockHandle(&bytes, &pointer->block) ||
+      !bytes.empty()) {
+    return "malformed blob pointer";
+  }
+  if (pointer->file == 0 || pointer->file == UINT64_MAX) return "impossible number of a blob file";
+  return pointer->block.Within(UINT64_MAX) ? nullptr : "impossible place in a blob file";
+}
+
+std::string EncodeBlobDirectory(const std::vector<BlockHandle>& blocks) {
+  std::string bytes;
+  for (const BlockHandle& block : blocks) PutVarint64(&bytes, block.size);
+  return bytes;
+}
+
+const char* DecodeBlobDirectory(std::string_view contents, uint64_t directory_offset,
+                                std::vector<BlockHandle>* blocks) {
+  blocks->clear();
+  BlockHandle block;
+  for (uint64_t at = 0; !contents.empty(); at = block.end()) {
+    block.offset = at;
+    if (!GetVarint64(&contents, &block.size)) return "malformed size of a value";
+    if (!block.Within(directory_offset)) return "a value lies outside of the file";
+    blocks->push_back(block);
+  }
+  const uint64_t end = blocks->empty() ? 0 : blocks->back().end();
+  return end == directory_offset ? nullptr : "the values do not end at the directory";
+}
+
 std::string EncodeSstFooter(const SstFooter& footer, uint64_t offset) {
   std::string bytes;
   bytes.reserve(kSstFooterSize);

@@ -39,6 +39,7 @@ struct BlockHandle {
 
   // REQUIRES: the handle has been checked to lie within a file.
   uint64_t end() const { return offset + size + kBlockTrailerSize; }
+  bool operator==(const BlockHandle&) const = default;
   // Whether contents and trailer lie within the first `limit` bytes of the file.
   bool Within(uint64_t limit) const {
     return offset <= limit && size <= limit - offset && kBlockTrailerSize <= limit - offset - size;
@@ -50,6 +51,25 @@ void PutBlockHandle(std::string* to, BlockHandle handle);
 
 // Appends what stands behind a block's contents. `contents` are the bytes that go to `offset`.
 void AppendBlockTrailer(std::string* contents, uint8_t compression, uint64_t file, uint64_t offset);
+
+// Where a big value is: a block of a blob file. It is the value of a record of type kBlob.
+struct BlobPointer {
+  uint64_t file = 0;
+  BlockHandle block;
+
+  // Bytes that the value takes in its file.
+  uint64_t stored_size() const { return block.size + kBlockTrailerSize; }
+  bool operator==(const BlobPointer&) const = default;
+};
+std::string EncodeBlobPointer(const BlobPointer& pointer);
+// Null, or what is wrong. The block may lie anywhere.
+[[nodiscard]] const char* DecodeBlobPointer(std::string_view bytes, BlobPointer* pointer);
+
+// The directory block of a blob file: the sizes of its blocks, which stand one behind the other
+// from offset 0, with their trailers. Decoding fails unless they end at `directory_offset`.
+std::string EncodeBlobDirectory(const std::vector<BlockHandle>& blocks);
+[[nodiscard]] const char* DecodeBlobDirectory(std::string_view contents, uint64_t directory_offset,
+                                              std::vector<BlockHandle>* blocks);
 
 struct SstSlice {
   TreeId tree = 0;

@@ -93,6 +93,7 @@ struct TableBuilder::Rep {
   std::string last_key;  // internal, of the last finished data block
   std::string key;       // scratch
 
+  std::vector<BlockHandle> values;  // of a blob file
   std::vector<SstSlice> directory;
   std::vector<SliceSummary> summaries;
 };
@@ -152,9 +153,22 @@ TableBuilder::TableBuilder(const TableBuilderOptions& options, std::unique_ptr<W
 
 TableBuilder::~TableBuilder() = default;
 
+Result<BlobPointer> TableBuilder::AddValue(std::string_view value) {
+  Rep& r = *rep_;
+  VARVE_CHECK(!r.slice_open && r.directory.empty());
+  if (!r.status.ok()) return r.status;
+  if (value.size() > kMaxValueSize) {
+    return r.status = Status::InvalidArgument("a value is larger than the limit");
+  }
+  std::string contents(value);
+  r.values.push_back(r.WriteBlock(&contents, r.options.compression));
+  RETURN_IF_ERROR(r.status);
+  return BlobPointer{r.file_number, r.values.back()};
+}
+
 void TableBuilder::BeginSlice(TreeId tree) {
   Rep& r = *rep_;
-  VARVE_CHECK(!r.slice_open);
+  VARVE_CHECK(!r.slice_open && r.values.empty());
   VARVE_CHECK(r.summaries.empty() || r.summaries.back().tree < tree);
   r.slice_open = true;
   r.summary = {};
@@ -167,7 +181,7 @@ Status TableBuilder::Add(std::string_view user_key, SequenceNumber sequence, Rec
                          std::string_view value) {
   Rep& r = *rep_;
   VARVE_CHECK(r.slice_open);
-  VARVE_CHECK(type == RecordType::kValue || type == RecordType::kTombstone);
+  VARVE_CHECK(type != RecordType::kPatch);
   if (!r.status.ok()) return r.status;
   if (user_key.size() > kMaxKeySize || value.size() > kMaxValueSize) {
     return r.status = Status::InvalidArgument("a record is larger than the limit");
@@ -238,7 +252,7 @@ Status TableBuilder::EndSlice() {
 Status TableBuilder::Finish() {
   Rep& r = *rep_;
   VARVE_CHECK(!r.slice_open);
-  std::string directory;
+  std::string directory = EncodeBlobDirectory(r.values);
   for (const SstSlice& slice : r.directory) PutSstSlice(&directory, slice);
   SstFooter footer;
   footer.directory = r.WriteBlock(&directory, Compression::kNone);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// TableBuilder writes an SST file (lsm/format/FORMAT.md, "SST file") in one sequential pass.
-// Equal records give equal bytes.
+// TableBuilder writes an SST file (lsm/format/FORMAT.md, "SST file"), or a blob file, in one
+// sequential pass. Equal records give equal bytes.
 //
 // Thread safety: none.
 
@@ -14,6 +14,7 @@
 
 #include "lsm/file_system.h"
 #include "lsm/format/internal_key.h"
+#include "lsm/format/table_format.h"
 #include "lsm/options.h"
 #include "lsm/status.h"
 #include "lsm/types.h"
@@ -44,6 +45,9 @@ class TableBuilder {
   TableBuilder(const TableBuilderOptions& options, std::unique_ptr<WritableFile> file,
                uint64_t file_number);
   ~TableBuilder();
+
+  // Makes the file a blob file. REQUIRES: nothing but values was or will be added
+  Result<BlobPointer> AddValue(std::string_view value);
 
   // REQUIRES: slices come in ascending order of tree; no slice is open.
   void BeginSlice(TreeId tree);

@@ -42,6 +42,14 @@ struct TableCache::Rep {
     return &*it->second;
   }
 
+  // The file, put in unless somebody else has done so meanwhile.
+  OpenFile* Add(uint64_t number, std::shared_ptr<const TableFile> file) REQUIRES_LOCK(mutex) {
+    if (OpenFile* const open = Touch(number)) return open;
+    order.push_front({number, std::move(file), {}});
+    by_number[number] = order.begin();
+    return &order.front();
+  }
+
   // Moves what is beyond the limit to `victims`, which the caller closes without the lock.
   void Shrink(std::list<OpenFile>* victims) REQUIRES_LOCK(mutex) {
     while (order.size() > limit) {
@@ -89,15 +97,29 @@ Result<std::shared_ptr<const TableReader>> TableCache::Find(uint64_t file_number
 
   std::list<OpenFile> victims;
   MutexLock lock(&r.mutex);
-  OpenFile* open = r.Touch(file_number);
-  if (open == nullptr) {
-    r.order.push_front({file_number, std::move(file), {}});
-    r.by_number[file_number] = r.order.begin();
-    open = &r.order.front();
-  }
+  OpenFile* const open = r.Add(file_number, std::move(file));
   reader = open->readers.try_emplace(slice_tree, std::move(reader)).first->second;
   r.Shrink(&victims);
   return reader;
+}
+
+Result<PinnedValue> TableCache::ReadBlob(const BlobPointer& pointer) {
+  Rep& r = *rep_;
+  std::shared_ptr<const TableFile> file;
+  {
+    MutexLock lock(&r.mutex);
+    if (const OpenFile* open = r.Touch(pointer.file)) file = open->file;
+  }
+  if (file == nullptr) {
+    Result<std::shared_ptr<const TableFile>> opened = TableFile::OpenNamed(
+        r.fs, BlobFileName(r.directory, pointer.file), pointer.file, AccessPattern::kRandom);
+    RETURN_IF_ERROR(opened.status());
+    std::list<OpenFile> victims;
+    MutexLock lock(&r.mutex);
+    file = r.Add(pointer.file, std::move(*opened))->file;
+    r.Shrink(&victims);
+  }
+  return file->ReadValue(pointer.block);
 }
 
 std::shared_ptr<const TableReader> TableCache::FindOpen(uint64_t file_number, TreeId slice_tree) {

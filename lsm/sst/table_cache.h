@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "lsm/file_system.h"
+#include "lsm/format/table_format.h"
 #include "lsm/sst/block_cache.h"
 #include "lsm/sst/table_reader.h"
 #include "lsm/status.h"
@@ -29,7 +30,9 @@ class TableCache {
   Result<std::shared_ptr<const TableReader>> Find(uint64_t file_number, TreeId slice_tree);
   // Null if the file is not open.
   std::shared_ptr<const TableReader> FindOpen(uint64_t file_number, TreeId slice_tree);
-  // Forgets a file that is about to be removed.
+  // A value that a record of type kBlob points to. kCorruption if there is no such file.
+  Result<PinnedValue> ReadBlob(const BlobPointer& pointer);
+  // Forgets a file, SST or blob, that is about to be removed.
   void Evict(uint64_t file_number);
 
   int open_files() const;

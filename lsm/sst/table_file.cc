@@ -47,6 +47,7 @@ Status TableFile::ReadFooter() {
 
 Status TableFile::ReadDirectory() {
   constexpr const char* kWhat = "slice directory";
+  if (footer_.slices == 0) return Status::Ok();  // a blob file, whose directory no reader needs
   size_t size;
   const Result<OwnedBytes> bytes = ReadContents(footer_.directory, kWhat, &size);
   RETURN_IF_ERROR(bytes.status());
@@ -119,6 +120,14 @@ Result<std::shared_ptr<const Block>> TableFile::ReadBlock(BlockHandle handle, Bl
   std::shared_ptr<const Block> block = Block::Parse(std::move(*bytes), size, kind, &why);
   if (block == nullptr) return Corruption(what, handle.offset, why);
   return block;
+}
+
+Result<PinnedValue> TableFile::ReadValue(BlockHandle handle) const {
+  size_t size;
+  Result<OwnedBytes> bytes = ReadContents(handle, "value", &size);
+  RETURN_IF_ERROR(bytes.status());
+  const auto owner = std::make_shared<const OwnedBytes>(std::move(*bytes));
+  return PinnedValue(owner->view().substr(0, size), owner);
 }
 
 Status TableFile::Corruption(const char* what, uint64_t offset, std::string_view why) const {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // TableFile is an open SST file: its footer and slice directory, and blocks that are checked
-// before anybody sees them. It knows nothing of what data blocks hold.
+// before anybody sees them. It knows nothing of what data blocks hold. A blob file is one without
+// slices, whose blocks are values.
 //
 // Thread safety: immutable after Open; safe for concurrent use.
 
@@ -16,6 +17,7 @@
 #include "lsm/file_system.h"
 #include "lsm/format/compression.h"
 #include "lsm/format/table_format.h"
+#include "lsm/pinned_value.h"
 #include "lsm/sst/block.h"
 #include "lsm/sst/read_ahead.h"
 #include "lsm/status.h"
@@ -52,6 +54,9 @@ class TableFile {
   // The same for a data or index block.
   Result<std::shared_ptr<const Block>> ReadBlock(BlockHandle handle, BlockKind kind,
                                                  ReadAhead* ahead = nullptr) const;
+
+  // A value of a blob file.
+  Result<PinnedValue> ReadValue(BlockHandle handle) const;
 
   // kCorruption: "PATH: WHAT at offset OFFSET: WHY".
   Status Corruption(const char* what, uint64_t offset, std::string_view why) const;

@@ -92,7 +92,7 @@ Result<TableLookup> TableReader::Get(std::string_view key, uint64_t hash, Sequen
   if (found.corruption != nullptr) {
     return slice.file().Corruption("data block", handle.offset, found.corruption);
   }
-  if (found.lookup.found && found.lookup.type == RecordType::kValue) {
+  if (found.lookup.found && found.lookup.type != RecordType::kTombstone) {
     *value = PinnedValue(found.value, std::move(*block));
   }
   return found.lookup;

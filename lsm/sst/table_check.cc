@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// VerifySst and DumpSst: both walk a file from its first byte to its last.
+// CheckSst, VerifySst and DumpSst: all walk a file from its first byte to its last.
+
+#include "lsm/sst/table_check.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -7,6 +9,7 @@
 #include <utility>
 
 #include "lsm/format/checksum.h"
+#include "lsm/format/coding.h"
 #include "lsm/sst/filter.h"
 #include "lsm/sst/table_file.h"
 #include "lsm/sst/table_iterator.h"
@@ -15,18 +18,44 @@
 namespace lsm {
 namespace {
 
+// Bytes as text in quotes: what is not printable ASCII as \xHH, and long ones cut.
+std::string Quoted(std::string_view bytes) {
+  constexpr size_t kShown = 64;
+  std::string out = "\"";
+  for (const char c : bytes.substr(0, kShown)) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (c >= ' ' && c <= '~') {
+      out += c;
+    } else {
+      char hex[5];
+      std::snprintf(hex, sizeof hex, "\\x%02x", static_cast<unsigned char>(c));
+      out += hex;
+    }
+  }
+  out += '"';
+  if (bytes.size() > kShown) out += "... (" + std::to_string(bytes.size()) + " bytes)";
+  return out;
+}
+
 // Checks one slice, whose first block must begin at *position, and moves *position behind it.
+// After a fault it goes on with the next part.
 class SliceVerifier {
  public:
-  SliceVerifier(std::shared_ptr<const TableFile> file, const SstSlice& where, uint64_t* position)
-      : file_(std::move(file)), where_(where), position_(position) {}
+  SliceVerifier(std::shared_ptr<const TableFile> file, const SstSlice& where, const SstCheck& check,
+                uint64_t* position)
+      : file_(std::move(file)), where_(where), check_(check), position_(position) {}
 
-  Status Run();
+  CheckedSlice Run();
 
  private:
+  // Reports what is not OK.
+  void Note(const Status& status, std::optional<SstKeyRange> keys = std::nullopt);
   // `handle` must begin where the block before it ended.
   Status Follow(BlockHandle handle, const char* what);
   Status ReadFilter();
+  void CheckData(const BlockIndex& index);
   Status CheckDataBlock(const TableSlice& slice, BlockHandle handle);
   Status CheckRecord(const Block::Iterator& record, BlockHandle handle);
   // The last index entry, now that the first record of the next block is known.
@@ -35,9 +64,11 @@ class SliceVerifier {
 
   const std::shared_ptr<const TableFile> file_;
   const SstSlice where_;
+  const SstCheck& check_;
   uint64_t* const position_;
   ReadAhead ahead_ = ReadAhead::Full();
   std::optional<Filter> filter_;
+  bool whole_ = true;
   SstProperties counted_;
   std::string last_key_;  // of the last record
   SequenceNumber last_sequence_ = 0;
@@ -46,12 +77,17 @@ class SliceVerifier {
   SequenceNumber index_sequence_ = 0;
 };
 
+void SliceVerifier::Note(const Status& status, std::optional<SstKeyRange> keys) {
+  if (status.ok()) return;
+  whole_ = false;
+  check_.fault({status, std::move(keys)});
+}
+
 Status SliceVerifier::Follow(BlockHandle handle, const char* what) {
-  if (handle.offset != *position_) {
-    return file_->Corruption(what, handle.offset, "there is a gap before it, or an overlap");
-  }
-  *position_ = handle.end();
-  return Status::Ok();
+  const uint64_t expected = std::exchange(*position_, handle.end());
+  if (check_.progress) check_.progress(*position_);
+  if (handle.offset == expected) return Status::Ok();
+  return file_->Corruption(what, handle.offset, "there is a gap before it, or an overlap");
 }
 
 Status SliceVerifier::ReadFilter() {
@@ -59,10 +95,11 @@ Status SliceVerifier::ReadFilter() {
   size_t size;
   const Result<OwnedBytes> bytes = file_->ReadContents(where_.filter, "filter block", &size);
   RETURN_IF_ERROR(bytes.status());
-  filter_.emplace();
-  if (const char* why = Filter::Parse({bytes->data.get(), size}, &*filter_)) {
+  Filter filter;
+  if (const char* why = Filter::Parse({bytes->data.get(), size}, &filter)) {
     return file_->Corruption("filter block", where_.filter.offset, why);
   }
+  filter_ = std::move(filter);
   return Status::Ok();
 }
 
@@ -124,53 +161,45 @@ Status SliceVerifier::CheckProperties() {
   RETURN_IF_ERROR(bytes.status());
   SstProperties stored;
   const char* why = DecodeSstProperties({bytes->data.get(), size}, &stored);
-  if (why == nullptr && stored != counted_) why = "they differ from the records";
+  if (why == nullptr && whole_ && stored != counted_) why = "they differ from the records";
   if (why == nullptr) return Status::Ok();
   return file_->Corruption("properties block", where_.properties.offset, why);
 }
 
-Status SliceVerifier::Run() {
-  Result<BlockIndex> index = BlockIndex::Read(*file_, where_.index);
-  RETURN_IF_ERROR(index.status());
-  if (const char* why = index->block().Check()) {
-    return file_->Corruption("index block", where_.index.offset, why);
-  }
-  RETURN_IF_ERROR(ReadFilter());
-  const TableSlice slice(file_, std::move(*index), nullptr);
-  Block::Iterator entry(&slice.index().block());
+void SliceVerifier::CheckData(const BlockIndex& index) {
+  const TableSlice slice(file_, index, nullptr);
+  Block::Iterator entry(&index.block());
   entry.SeekToFirst();
-  for (size_t i = 0; i < slice.index().size(); ++i, entry.Next()) {
-    RETURN_IF_ERROR(CheckDataBlock(slice, slice.index().handle(i)));
+  SstKeyRange keys{where_.tree, std::nullopt, std::nullopt};
+  for (size_t i = 0; i < index.size() && entry.Valid(); ++i, entry.Next()) {
+    keys.after = std::exchange(keys.through, std::string(entry.user_key()));
+    const Status status = CheckDataBlock(slice, index.handle(i));
+    Note(status, keys);
     index_key_.assign(entry.user_key());
     index_sequence_ = entry.sequence();
-    index_entry_due_ = true;
+    index_entry_due_ = status.ok();
   }
-  RETURN_IF_ERROR(CheckIndexEntry(nullptr));
-  if (filter_.has_value()) RETURN_IF_ERROR(Follow(where_.filter, "filter block"));
-  RETURN_IF_ERROR(Follow(where_.properties, "properties block"));
-  RETURN_IF_ERROR(Follow(where_.index, "index block"));
-  return CheckProperties();
+  Note(CheckIndexEntry(nullptr));
 }
 
-// Bytes as text in quotes: what is not printable ASCII as \xHH, and long ones cut.
-std::string Quoted(std::string_view bytes) {
-  constexpr size_t kShown = 64;
-  std::string out = "\"";
-  for (const char c : bytes.substr(0, kShown)) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (c >= ' ' && c <= '~') {
-      out += c;
-    } else {
-      char hex[5];
-      std::snprintf(hex, sizeof hex, "\\x%02x", static_cast<unsigned char>(c));
-      out += hex;
-    }
+CheckedSlice SliceVerifier::Run() {
+  Note(ReadFilter());
+  const Result<BlockIndex> index = BlockIndex::Read(*file_, where_.index);
+  const char* const why = index.ok() ? index->block().Check() : nullptr;
+  if (!index.ok()) {
+    Note(index.status(), SstKeyRange{where_.tree, std::nullopt, std::nullopt});
+    *position_ = where_.filter.size != 0 ? where_.filter.offset : where_.properties.offset;
+  } else if (why != nullptr) {
+    Note(file_->Corruption("index block", where_.index.offset, why));
+    *position_ = where_.filter.size != 0 ? where_.filter.offset : where_.properties.offset;
+  } else {
+    CheckData(*index);
   }
-  out += '"';
-  if (bytes.size() > kShown) out += "... (" + std::to_string(bytes.size()) + " bytes)";
-  return out;
+  if (where_.filter.size != 0) Note(Follow(where_.filter, "filter block"));
+  Note(Follow(where_.properties, "properties block"));
+  Note(Follow(where_.index, "index block"));
+  Note(CheckProperties());
+  return {where_.tree, whole_, std::move(counted_)};
 }
 
 std::string HandleText(BlockHandle handle) {
@@ -244,19 +273,73 @@ Status DumpSlice(const std::shared_ptr<const TableFile>& file, const SstSlice& w
 
 }  // namespace
 
-Status VerifySst(FileSystem* fs, const std::string& path, uint64_t file_number) {
+namespace {
+
+// A blob file: one value after the other, as many as its directory says.
+void CheckValues(const TableFile& file, const SstCheck& check) {
+  const BlockHandle directory = file.footer().directory;
+  size_t size;
+  const Result<OwnedBytes> bytes = file.ReadContents(directory, "directory", &size);
+  if (!bytes.ok()) return check.fault({bytes.status(), std::nullopt});
+  std::string_view sizes(bytes->data.get(), size);
+  uint64_t position = 0;
+  while (!sizes.empty()) {
+    BlockHandle value{position, 0};
+    if (!GetVarint64(&sizes, &value.size) || !value.Within(directory.offset)) {
+      return check.fault(
+          {file.Corruption("directory", directory.offset, "malformed size"), std::nullopt});
+    }
+    if (const Status read = file.ReadValue(value).status(); !read.ok()) {
+      check.fault({read, std::nullopt});
+    }
+    position = value.end();
+    if (check.progress) check.progress(position);
+  }
+  if (position == directory.offset) return;
+  check.fault({file.Corruption("directory", directory.offset, "it leaves out some of the file"),
+               std::nullopt});
+}
+
+}  // namespace
+
+std::string SstKeyRange::Text() const {
+  std::string text = "keys of tree " + std::to_string(tree);
+  text += after ? " behind " + Quoted(*after) : " from the first on";
+  text += through ? " up to " + Quoted(*through) : " up to the last";
+  return text;
+}
+
+Result<std::vector<CheckedSlice>> CheckSst(FileSystem* fs, const std::string& path,
+                                           uint64_t file_number, const SstCheck& check) {
   const Result<std::shared_ptr<const TableFile>> file =
       TableFile::Open(fs, path, file_number, AccessPattern::kSequential);
   RETURN_IF_ERROR(file.status());
+  std::vector<CheckedSlice> slices;
+  if ((*file)->slices().empty()) {
+    CheckValues(**file, check);
+    return slices;
+  }
   uint64_t position = 0;
   for (const SstSlice& slice : (*file)->slices()) {
-    RETURN_IF_ERROR(SliceVerifier(*file, slice, &position).Run());
+    slices.push_back(SliceVerifier(*file, slice, check, &position).Run());
   }
-  if (position != (*file)->footer().directory.offset) {
-    return (*file)->Corruption("slice directory", (*file)->footer().directory.offset,
-                               "there is a gap before it, or an overlap");
+  const uint64_t directory = (*file)->footer().directory.offset;
+  if (position != directory) {
+    check.fault({(*file)->Corruption("slice directory", directory,
+                                     "there is a gap before it, or an overlap"),
+                 std::nullopt});
   }
-  return Status::Ok();
+  return slices;
+}
+
+Status VerifySst(FileSystem* fs, const std::string& path, uint64_t file_number) {
+  Status first;
+  const SstCheck check{[&first](const SstFault& fault) {
+                         if (first.ok()) first = fault.status;
+                       },
+                       {}};
+  RETURN_IF_ERROR(CheckSst(fs, path, file_number, check).status());
+  return first;
 }
 
 Status DumpSst(FileSystem* fs, const std::string& path, uint64_t file_number,

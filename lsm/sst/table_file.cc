@@ -29,6 +29,20 @@ Result<std::shared_ptr<const TableFile>> TableFile::OpenNamed(FileSystem* fs,
   return Status::Corruption(path + ": offset 0: a version names this file, but there is none");
 }
 
+Result<std::shared_ptr<const TableFile>> TableFile::OpenDamaged(FileSystem* fs,
+                                                                const std::string& path,
+                                                                uint64_t file_number,
+                                                                Status* damage) {
+  Result<std::unique_ptr<RandomAccessFile>> handle =
+      fs->OpenForRead(path, AccessPattern::kSequential);
+  RETURN_IF_ERROR(handle.status());
+  std::shared_ptr<TableFile> file(new TableFile(path, file_number, std::move(*handle)));
+  *damage = file->ReadFooter();
+  if (damage->ok()) *damage = file->ReadDirectory();
+  if (!damage->ok()) file->slices_.clear();
+  return std::shared_ptr<const TableFile>(std::move(file));
+}
+
 Status TableFile::ReadFooter() {
   const Result<uint64_t> size = file_->Size();
   RETURN_IF_ERROR(size.status());

@@ -38,6 +38,13 @@ class TableFile {
                                                             uint64_t file_number,
                                                             AccessPattern pattern);
 
+  // For whoever looks for what is left of a damaged file: without a whole footer, or slice
+  // directory, there are no slices, and `*damage` says why. REQUIRES: it is OK
+  static Result<std::shared_ptr<const TableFile>> OpenDamaged(FileSystem* fs,
+                                                              const std::string& path,
+                                                              uint64_t file_number,
+                                                              Status* damage);
+
   const std::string& path() const { return path_; }
   uint64_t number() const { return number_; }
   uint64_t size() const { return size_; }

@@ -163,6 +163,8 @@ class DBImpl final : public DB {
   void UndoCreateTree(TreeId tree, SequenceNumber sequence) REQUIRES_LOCK(writer_mutex_);
   void UndoDropTree(TreeId tree, SequenceNumber sequence) REQUIRES_LOCK(writer_mutex_);
   bool WaitOutStall();
+  // One unit, as a group of its own.
+  Status WriteAlone(const WriteBatch& unit) EXCLUDES_LOCK(mutex_);
 
   // ---- rotate.cc
   TreeRef MakeTree(TreeId id, SequenceNumber created, const TreeCounters& counters,

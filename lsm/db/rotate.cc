@@ -179,7 +179,7 @@ void DBImpl::RotateForBudget(Garbage* garbage) {
 }
 
 void DBImpl::RotateForLogSize(Garbage* garbage) {
-  const uint64_t segments = wal_.figures().segments;
+  const uint64_t segments = wal_.segment_count();
   if (segments < 2 || segments * options_.wal_segment_size <= options_.wal_size_limit) return;
   const SequenceNumber last = wal_.OldestSegmentLast();
   std::vector<TreeId> holders;

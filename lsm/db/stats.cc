@@ -56,7 +56,9 @@ bool DBImpl::UpdateStall() {
     if (stall_.state == WriteStall::State::kStop) ++stats_.stall_stops;
     if (stall_.state == WriteStall::State::kSlowdown) ++stats_.stall_slowdowns;
   }
-  pacer_.SetPace(stall_.bytes_per_second);
+  if (stall_.bytes_per_second != before.bytes_per_second) {
+    pacer_.SetPace(stall_.bytes_per_second);
+  }
   stopped_.store(stall_.state == WriteStall::State::kStop, std::memory_order_release);
   stalled_.store(stall_.state != WriteStall::State::kNone, std::memory_order_release);
   if (!IsRelief(before, stall_)) return false;

@@ -59,18 +59,23 @@ void WalManager::Start(std::vector<uint64_t> recovered, const LogPosition& posit
   fresh.last_sequence = position.last_sequence;
   fresh.written = fresh.synced = current_->offset();
   segments_.push_back(std::move(fresh));
+  segment_count_.store(segments_.size(), std::memory_order_relaxed);
+}
+
+Status WalManager::TakeOver() {
+  MutexLock lock(&mutex_);
+  RETURN_IF_ERROR(failure_);
+  if (replaced_at_) {
+    position_ = *replaced_at_;
+    current_ = segments_.back().log;
+    replaced_at_.reset();
+  }
+  disturbed_.store(false, std::memory_order_relaxed);
+  return {};
 }
 
 Status WalManager::Append(const Units& units) {
-  {
-    MutexLock lock(&mutex_);
-    RETURN_IF_ERROR(failure_);
-    if (replaced_at_) {
-      position_ = *replaced_at_;
-      current_ = segments_.back().log;
-      replaced_at_.reset();
-    }
-  }
+  if (disturbed_.load(std::memory_order_acquire)) RETURN_IF_ERROR(TakeOver());
   VARVE_CHECK(units.count == 1 || units.payload.size() <= max_group_payload_);
   PayloadCutter cutter(units.payload, units.first_sequence);
   while (!cutter.done()) {
@@ -80,19 +85,15 @@ Status WalManager::Append(const Units& units) {
       continue;
     }
     group->synced_through = synced_through();
-    RETURN_IF_ERROR(AddGroup(*group));
+    RETURN_IF_ERROR(AddGroup(*group, /*last=*/cutter.done()));
   }
-  MutexLock lock(&mutex_);
-  appended_through_ = position_.last_sequence;
-  const int64_t now = std::max<int64_t>(clock_->MonotonicMicros(), 1);
-  if (oldest_unsynced_ == 0) oldest_unsynced_ = now;
-  if (first_since_capture_ == 0) first_since_capture_ = now;
   return {};
 }
 
-Status WalManager::AddGroup(const LogWriter::Group& group) {
+Status WalManager::AddGroup(const LogWriter::Group& group, bool last) {
   const uint64_t before = current_->offset();
   RETURN_IF_ERROR(current_->AddGroup(group, &position_));
+  const int64_t now = last ? std::max<int64_t>(clock_->MonotonicMicros(), 1) : 0;
   MutexLock lock(&mutex_);
   Segment& segment = segments_.back();
   segment.end = position_;
@@ -101,6 +102,10 @@ Status WalManager::AddGroup(const LogWriter::Group& group) {
   segment.written = current_->offset();
   figures_.groups += 1;
   figures_.bytes_written += current_->offset() - before;
+  if (!last) return {};
+  appended_through_ = position_.last_sequence;
+  if (oldest_unsynced_ == 0) oldest_unsynced_ = now;
+  if (first_since_capture_ == 0) first_since_capture_ = now;
   return {};
 }
 
@@ -117,6 +122,7 @@ Status WalManager::NextSegment() {
   MutexLock lock(&mutex_);
   VARVE_CHECK(segments_.back().numbers.back() < current_->number());
   segments_.push_back(std::move(segment));
+  segment_count_.store(segments_.size(), std::memory_order_relaxed);
   return {};
 }
 
@@ -158,6 +164,7 @@ Status WalManager::SyncThrough(SequenceNumber through) {
   sync_target_ = 0;
   if (!synced) {
     failure_ = failed;
+    disturbed_.store(true, std::memory_order_release);
     return failed;
   }
   oldest_unsynced_ = first_since_capture_;
@@ -214,6 +221,7 @@ std::vector<uint64_t> WalManager::Retire(const Removal& removal) {
   MutexLock lock(&mutex_);
   const uint64_t last = removal.segments.back();
   while (!segments_.empty() && segments_.front().numbers.back() <= last) segments_.pop_front();
+  segment_count_.store(segments_.size(), std::memory_order_relaxed);
   for (const uint64_t number : removal.segments) {
     if (spares_.size() < kMaxSpares) {
       spares_.push_back(number);
@@ -236,16 +244,13 @@ void WalManager::SetPrepared(std::shared_ptr<LogWriter> segment) {
   MutexLock lock(&mutex_);
   VARVE_CHECK(prepared_ == nullptr);
   prepared_ = std::move(segment);
+  has_prepared_.store(true, std::memory_order_relaxed);
 }
 
 std::shared_ptr<LogWriter> WalManager::TakePrepared() {
   MutexLock lock(&mutex_);
+  has_prepared_.store(false, std::memory_order_relaxed);
   return std::move(prepared_);
-}
-
-bool WalManager::HasPrepared() const {
-  MutexLock lock(&mutex_);
-  return prepared_ != nullptr;
 }
 
 void WalManager::Replace(std::shared_ptr<LogWriter> segment, const LogPosition& position) {
@@ -259,8 +264,10 @@ void WalManager::Replace(std::shared_ptr<LogWriter> segment, const LogPosition& 
   MutexLock lock(&mutex_);
   old.swap(segments_);
   segments_.push_back(std::move(fresh));
+  segment_count_.store(segments_.size(), std::memory_order_relaxed);
   replaced_at_ = position;
   failure_ = Status();
+  disturbed_.store(true, std::memory_order_release);
   oldest_unsynced_ = first_since_capture_ = 0;
   synced_through_.store(position.last_sequence, std::memory_order_release);
 }

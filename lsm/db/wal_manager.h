@@ -78,7 +78,7 @@ class WalManager {
 
   void SetPrepared(std::shared_ptr<LogWriter> segment) EXCLUDES_LOCK(mutex_);
   std::shared_ptr<LogWriter> TakePrepared() EXCLUDES_LOCK(mutex_);
-  bool HasPrepared() const EXCLUDES_LOCK(mutex_);
+  bool HasPrepared() const { return has_prepared_.load(std::memory_order_relaxed); }
 
   // `segment`, empty and recorded, takes the place of all others, whose units are in SST files.
   void Replace(std::shared_ptr<LogWriter> segment, const LogPosition& position)
@@ -108,6 +108,8 @@ class WalManager {
     uint64_t syncs = 0;
   };
   Figures figures() const EXCLUDES_LOCK(mutex_);
+  // How many entries the log has; what was recovered counts as one.
+  size_t segment_count() const { return segment_count_.load(std::memory_order_relaxed); }
 
  private:
   struct Segment {
@@ -120,7 +122,10 @@ class WalManager {
     uint64_t synced = 0;
   };
 
-  Status AddGroup(const LogWriter::Group& group);
+  // Why nothing can be appended, or goes on where Replace said.
+  Status TakeOver() EXCLUDES_LOCK(mutex_);
+  // `last`: of what one Append appends.
+  Status AddGroup(const LogWriter::Group& group, bool last) EXCLUDES_LOCK(mutex_);
   Status NextSegment();
   bool SyncSegments(SequenceNumber* target, Status* failed) REQUIRES_LOCK(sync_mutex_);
 
@@ -133,6 +138,10 @@ class WalManager {
   std::shared_ptr<LogWriter> current_;
 
   std::atomic<SequenceNumber> synced_through_{0};
+  // What every Append asks about, without the lock under which they change.
+  std::atomic<bool> disturbed_{false};  // failure_ or replaced_at_ is set
+  std::atomic<bool> has_prepared_{false};
+  std::atomic<size_t> segment_count_{0};
 
   mutable Mutex sync_mutex_;
   mutable Mutex mutex_;

@@ -140,11 +140,11 @@ bool DBImpl::TryAcquireWriter() NO_THREAD_SAFETY_ANALYSIS { return writer_mutex_
 void DBImpl::ReleaseWriter() NO_THREAD_SAFETY_ANALYSIS {
   writer_mutex_.Unlock();
   // A rescue that met a held writer lock left the freezing of the memtables for later.
-  if (freeze_blocked_.exchange(false)) {
+  if (freeze_blocked_.load() && freeze_blocked_.exchange(false)) {
     MutexLock lock(&mutex_);
     ScheduleFlush();
   }
-  if (relief_untold_.exchange(false) && options_.listener != nullptr) {
+  if (relief_untold_.load() && relief_untold_.exchange(false) && options_.listener != nullptr) {
     options_.listener->OnStallRelieved();
   }
 }
@@ -310,6 +310,7 @@ void DBImpl::UndoGroup() {
 }
 
 bool DBImpl::WaitOutStall() {
+  if (!stalled_.load(std::memory_order_acquire)) return true;
   const int64_t delay = CurrentStall().delay_micros;
   const bool helped = delay > 0 && executor_->HelpWhileWaiting();
   MutexLock lock(&mutex_);
@@ -327,17 +328,22 @@ bool DBImpl::WaitOutStall() {
   return stall_.state != WriteStall::State::kStop;
 }
 
+Status DBImpl::WriteAlone(const WriteBatch& unit) {
+  AcquireWriter();
+  writer_mutex_.AssertHeld();
+  Result<SequenceNumber> written = Commit(unit);
+  if (written.ok()) written = CloseGroup();
+  ReleaseWriter();
+  return written.status();
+}
+
 Status DBImpl::Write(const WriteBatch& unit, bool sync) {
   while (true) {
     // Whether or not writes go on after the wait: an error comes from Commit, in its own words.
     const bool open = WaitOutStall();
-    const std::unique_ptr<Writer> writer = LockWriter();
-    const Result<SequenceNumber> committed = writer->Commit(unit);
-    if (!committed.ok()) {
-      if (open && committed.status().IsBusy()) continue;  // stopped between wait and lock
-      return committed.status();
-    }
-    RETURN_IF_ERROR(writer->CloseGroup().status());
+    const Status written = WriteAlone(unit);
+    if (open && written.IsBusy()) continue;  // stopped between wait and lock
+    RETURN_IF_ERROR(written);
     break;
   }
   return sync ? SyncWal() : Status();

@@ -7,9 +7,9 @@
 //    is larger than the budget and is not kept.
 // 3. Put the entry into the key's shard.
 //
-// So the usage never exceeds the capacity, except between SetCapacity's first and last step.
-// A shard is an array of entries, linked into hash chains by index, that the hand sweeps; an
-// entry begins without its reference bit, so a block that is used once goes first.
+// So the usage exceeds the capacity only by what is pinned, and between SetCapacity's first and
+// last step. A shard is an array of entries, linked into hash chains by index, that the hand
+// sweeps; an entry begins without its reference bit, so a block that is used once goes first.
 
 #include "lsm/sst/block_cache.h"
 
@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "lsm/sst/block.h"
+#include "lsm/util/check.h"
 #include "lsm/util/mutex.h"
 
 namespace lsm {
@@ -44,6 +45,7 @@ struct Entry {
   std::shared_ptr<const Block> block;  // null: a free place
   size_t charge = 0;
   bool referenced = false;
+  uint32_t pins = 0;
   uint32_t next = kNone;  // in its chain, or in the list of free places
 };
 
@@ -83,12 +85,14 @@ class Shard {
     return i == kNone ? nullptr : entries_[i].block;
   }
 
-  // Puts an entry in, in place of one of the same key. Returns the charge of that one, or 0.
-  size_t Insert(const Key& key, uint64_t hash, std::shared_ptr<const Block> block, size_t charge)
-      EXCLUDES_LOCK(mutex_) {
-    Entry old;  // freed after the lock
+  // Puts an entry in unless there is one of the same key; says whether it did.
+  bool Insert(const Key& key, uint64_t hash, std::shared_ptr<const Block> block, size_t charge,
+              uint32_t pins) EXCLUDES_LOCK(mutex_) {
     MutexLock lock(&mutex_);
-    if (const uint32_t i = Find(key, hash); i != kNone) old = Unlink(i);
+    if (const uint32_t i = Find(key, hash); i != kNone) {
+      entries_[i].pins += pins;
+      return false;
+    }
     if (live_ >= heads_.size()) Grow();
     uint32_t i = free_;
     if (i != kNone) {
@@ -98,25 +102,43 @@ class Shard {
       entries_.emplace_back();
     }
     uint32_t& head = heads_[hash / kShards & (heads_.size() - 1)];
-    entries_[i] = {key, std::move(block), charge, false, head};
+    entries_[i] = {key, std::move(block), charge, false, pins, head};
     head = i;
     ++live_;
-    return old.charge;
+    return true;
   }
 
-  // Returns the charge of what was evicted: 0 if there is nothing.
+  bool PinIfPresent(const Key& key, uint64_t hash) EXCLUDES_LOCK(mutex_) {
+    MutexLock lock(&mutex_);
+    const uint32_t i = Find(key, hash);
+    if (i == kNone) return false;
+    ++entries_[i].pins;
+    return true;
+  }
+
+  // REQUIRES: the entry is pinned.
+  void Unpin(const Key& key, uint64_t hash) EXCLUDES_LOCK(mutex_) {
+    MutexLock lock(&mutex_);
+    const uint32_t i = Find(key, hash);
+    VARVE_CHECK(i != kNone && entries_[i].pins > 0);
+    --entries_[i].pins;
+  }
+
+  // Returns the charge of what was evicted: 0 if there is nothing that is not pinned.
   size_t EvictOne() EXCLUDES_LOCK(mutex_) {
     Entry victim;  // freed after the lock
     MutexLock lock(&mutex_);
     if (live_ == 0) return 0;
-    while (true) {  // ends within two rounds: the first one takes the reference bits away
+    // Two rounds suffice: the first one takes the reference bits away.
+    for (size_t steps = 0; steps < 2 * entries_.size(); ++steps) {
       hand_ = hand_ + 1 < entries_.size() ? hand_ + 1 : 0;
       Entry& entry = entries_[hand_];
-      if (entry.block == nullptr) continue;
-      if (!std::exchange(entry.referenced, false)) break;
+      if (entry.block == nullptr || entry.pins != 0) continue;
+      if (std::exchange(entry.referenced, false)) continue;
+      victim = Unlink(static_cast<uint32_t>(hand_));
+      return victim.charge;
     }
-    victim = Unlink(static_cast<uint32_t>(hand_));
-    return victim.charge;
+    return 0;
   }
 
   uint64_t hits() const EXCLUDES_LOCK(mutex_) {
@@ -237,8 +259,49 @@ void BlockCache::Insert(uint64_t file, uint64_t offset, std::shared_ptr<const Bl
   }
   const Key key{file, offset};
   const uint64_t hash = key.Hash();
-  const size_t freed = rep_->shards[hash % kShards].Insert(key, hash, std::move(block), charge);
-  rep_->usage.fetch_sub(freed, std::memory_order_relaxed);
+  if (!rep_->shards[hash % kShards].Insert(key, hash, std::move(block), charge, 0)) {
+    rep_->usage.fetch_sub(charge, std::memory_order_relaxed);
+  }
+}
+
+BlockCache::Pin BlockCache::InsertPinned(uint64_t file, uint64_t offset,
+                                         std::shared_ptr<const Block> block, size_t charge) {
+  assert(block != nullptr && charge > 0);
+  bool reserved = rep_->TryReserve(charge);
+  while (!reserved && rep_->EvictOne()) reserved = rep_->TryReserve(charge);
+  if (!reserved) rep_->usage.fetch_add(charge, std::memory_order_relaxed);
+  const Key key{file, offset};
+  const uint64_t hash = key.Hash();
+  if (!rep_->shards[hash % kShards].Insert(key, hash, std::move(block), charge, 1)) {
+    rep_->usage.fetch_sub(charge, std::memory_order_relaxed);
+  }
+  Pin pin;
+  pin.rep_ = rep_.get();
+  pin.key_ = {file, offset};
+  return pin;
+}
+
+BlockCache::Pin BlockCache::PinIfPresent(uint64_t file, uint64_t offset) {
+  const Key key{file, offset};
+  const uint64_t hash = key.Hash();
+  Pin pin;
+  if (!rep_->shards[hash % kShards].PinIfPresent(key, hash)) return pin;
+  pin.rep_ = rep_.get();
+  pin.key_ = {file, offset};
+  return pin;
+}
+
+// What was beyond the budget leaves with the pins that kept it.
+void BlockCache::Pin::Release() {
+  Rep* const rep = std::exchange(rep_, nullptr);
+  if (rep == nullptr) return;
+  const Key key{key_.first, key_.second};
+  const uint64_t hash = key.Hash();
+  rep->shards[hash % kShards].Unpin(key, hash);
+  while (rep->usage.load(std::memory_order_relaxed) >
+             rep->capacity.load(std::memory_order_relaxed) &&
+         rep->EvictOne()) {
+  }
 }
 
 size_t BlockCache::usage_bytes() const { return rep_->usage.load(std::memory_order_relaxed); }

@@ -76,12 +76,40 @@ TEST_CASE("to peek is no use of a block, and is not counted") {
   for (uint64_t i = 0; i < 50; ++i) CHECK(cache.Peek(1, i) == nullptr);
 }
 
-TEST_CASE("replacing an entry charges it once") {
+TEST_CASE("a block that is there already stays and is charged once") {
   BlockCache cache(1000);
-  cache.Insert(1, 8, MakeBlock(1, 7), 300);
-  cache.Insert(1, 8, MakeBlock(1, 8), 200);
-  CHECK(cache.usage_bytes() == 200);
+  cache.Insert(1, 8, MakeBlock(1, 8), 300);
+  cache.Insert(1, 8, MakeBlock(1, 9), 200);
+  CHECK(cache.usage_bytes() == 300);
   CHECK(IsBlock(*cache.Lookup(1, 8), 1, 8));
+}
+
+TEST_CASE("a pinned block is found until it is let go, however small the budget") {
+  BlockCache cache(250);
+  CHECK(cache.PinIfPresent(1, 0).empty());
+  std::vector<BlockCache::Pin> pins;
+  for (uint64_t i = 0; i < 10; ++i) pins.push_back(cache.InsertPinned(1, i, MakeBlock(1, i), 100));
+  CHECK(cache.usage_bytes() == 1000);
+  for (uint64_t i = 0; i < 100; ++i) cache.Insert(2, i, MakeBlock(2, i), 100);
+  CHECK(cache.usage_bytes() == 1000);
+  for (uint64_t i = 0; i < 10; ++i) {
+    const auto block = cache.Lookup(1, i);
+    REQUIRE(block != nullptr);
+    CHECK(IsBlock(*block, 1, i));
+  }
+  // Pinned twice, it needs to be let go twice.
+  BlockCache::Pin again = cache.PinIfPresent(1, 0);
+  const BlockCache::Pin joined = cache.InsertPinned(1, 1, MakeBlock(1, 1), 100);
+  CHECK_FALSE(again.empty());
+  CHECK(cache.usage_bytes() == 1000);
+  pins.clear();
+  CHECK(cache.usage_bytes() == 200);
+  CHECK(cache.Lookup(1, 0) != nullptr);
+  CHECK(cache.Lookup(1, 1) != nullptr);
+  again = BlockCache::Pin();
+  for (uint64_t i = 0; i < 100; ++i) cache.Insert(2, i, MakeBlock(2, i), 100);
+  CHECK(cache.Lookup(1, 0) == nullptr);
+  CHECK(cache.Lookup(1, 1) != nullptr);
 }
 
 TEST_CASE("the budget holds after every insertion, and full use is made of it") {

@@ -45,6 +45,16 @@ struct Lookup {
   SequenceNumber sequence = 0;
 };
 
+// What reads in memory only have lacked. DB::Fetch brings it into memory, where it stays for as
+// long as this lives: a read that is tried again meanwhile, of any view, finds it. Also keeps the
+// files concerned from being removed. Must not outlive the DB.
+class ColdRead {
+ public:
+  virtual ~ColdRead() = default;
+  // Blocks to be read and files to be opened, some perhaps twice.
+  virtual size_t parts() const = 0;
+};
+
 // One point of the execution order: all units up to sequence(). Holds files and memtables alive, so
 // keep it for a tick, and use a Snapshot for anything longer.
 class ReadView {
@@ -61,6 +71,17 @@ class ReadView {
   // A hint that these keys will be read or written soon: fetches the memory that leads to them, for
   // all of them at once. Changes nothing, and may do nothing.
   virtual void Prefetch(TreeId tree, std::span<const std::string_view> keys) = 0;
+
+  // From now on, or no longer, this view reads in memory only. What the disk alone could answer is
+  // refused with kWouldBlock: by Get, and by iterators made meanwhile, which end there. The view
+  // notes what was lacking. To try again, Fetch that, and make the iterators anew; each try comes
+  // at least one file or block further.
+  virtual void SetMemoryOnly(bool memory_only) = 0;
+  // Notes what Get would lack for any of these keys, so that it is fetched together.
+  // REQUIRES: the view reads in memory only
+  virtual void NoteMissing(TreeId tree, std::span<const std::string_view> keys) = 0;
+  // What was noted since the last call or Refresh; null if nothing was.
+  virtual std::shared_ptr<ColdRead> TakeMissing() = 0;
 
   // Moves on to the newest visible point, and lets go of what the old one held: PinnedValues and
   // Iterators made before are dead. REQUIRES: the view was not made from a Snapshot.
@@ -152,6 +173,8 @@ struct DbStats {
   uint64_t block_cache_hits = 0;
   uint64_t block_cache_misses = 0;
   uint64_t block_cache_bytes = 0;  // now
+  uint64_t cold_fetches = 0;       // blocks read and files opened by Fetch
+  uint64_t cold_joined = 0;        // those for which somebody else's read did
   uint64_t filter_useful = 0;      // point reads of a file that its filter saved
   uint64_t replayed_units = 0;     // by the last open
   uint64_t replayed_bytes = 0;
@@ -224,6 +247,12 @@ class DB {
   virtual Result<CheckpointInfo> Checkpoint(const std::string& directory) = 0;
   // Of the checkpoint under way, or of the last one.
   virtual CheckpointProgress LastCheckpoint() const = 0;
+
+  // Reads from disk what `read` names, everything at the same time, and then calls `done` once with
+  // OK or the first failure: on a worker, or, if the database is closing (kAborted), within this
+  // call. What several have asked for is read once. `done` must not wait for the database.
+  // REQUIRES: `read` is from TakeMissing and was not fetched before
+  virtual void Fetch(std::shared_ptr<ColdRead> read, std::function<void(const Status&)> done) = 0;
 
   virtual DbStats Stats() const = 0;
 };

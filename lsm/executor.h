@@ -14,15 +14,17 @@ namespace lsm {
 class Executor {
  public:
   // One queue and at least one worker each: a long job of one kind never delays another kind.
-  enum class Lane { kWalSync, kFlush, kCompaction, kCheckpoint };
+  // kRead has many: its jobs are single reads from a device that serves many of them at a time.
+  enum class Lane { kWalSync, kFlush, kCompaction, kCheckpoint, kRead };
 
   virtual ~Executor() = default;
 
-  // Threads named "varve-sync", "varve-flush", "varve-compact" and "varve-copy". The destructor
-  // runs what was scheduled to its end.
+  // Threads named "varve-sync", "varve-flush", "varve-compact", "varve-copy" and "varve-read";
+  // those that read are started as they are needed. The destructor runs what was scheduled to its
+  // end.
   static std::unique_ptr<Executor> Threads();
 
-  // Runs `work` once, later; the order within a lane is kept.
+  // Runs `work` once, later; jobs of a lane begin in the order in which they were scheduled.
   virtual void Schedule(Lane lane, std::function<void()> work) = 0;
 
   // Called by a thread that is about to wait for scheduled work to finish: runs some of it and

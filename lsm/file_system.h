@@ -41,6 +41,9 @@ class RandomAccessFile {
   // Reads up to `n` bytes at `offset` into `scratch` and returns how many there were; fewer than
   // `n` only at the end of the file. REQUIRES: scratch has room for n bytes.
   virtual Result<size_t> ReadAt(uint64_t offset, size_t n, char* scratch) const = 0;
+  // The same, unless it would have to wait for a device: kWouldBlock then, and what is missing may
+  // be on its way to memory, so that a ReadAt waits less for it.
+  virtual Result<size_t> ReadCached(uint64_t offset, size_t n, char* scratch) const;
   virtual Result<uint64_t> Size() const = 0;
 };
 

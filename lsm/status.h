@@ -29,6 +29,7 @@ class [[nodiscard]] Status {
     kNoSpace,          // kIoError for ENOSPC and EDQUOT: goes away when space is freed
     kBusy,             // not now: a lock is held or writes are stopped; try again later
     kAborted,          // the database is closing
+    kWouldBlock,       // only the disk knows, and the caller asked not to wait for it
   };
 
   Status() = default;  // OK
@@ -50,6 +51,7 @@ class [[nodiscard]] Status {
   static Status IoError(std::string message) { return {Code::kIoError, std::move(message)}; }
   static Status NoSpace(std::string message) { return {Code::kNoSpace, std::move(message)}; }
   static Status Busy(std::string message) { return {Code::kBusy, std::move(message)}; }
+  static Status WouldBlock(std::string message) { return {Code::kWouldBlock, std::move(message)}; }
   static Status Aborted(std::string message) { return {Code::kAborted, std::move(message)}; }
 
   bool ok() const { return rep_ == nullptr; }
@@ -61,6 +63,7 @@ class [[nodiscard]] Status {
   bool IsIoError() const { return code() == Code::kIoError || IsNoSpace(); }
   bool IsBusy() const { return code() == Code::kBusy; }
   bool IsAborted() const { return code() == Code::kAborted; }
+  bool IsWouldBlock() const { return code() == Code::kWouldBlock; }
 
   // The text without the kind, empty for OK.
   std::string_view message() const { return rep_ ? std::string_view(rep_->message) : ""; }

@@ -18,6 +18,9 @@ class NoView : public lsm::ReadView {
   lsm::Result<lsm::TreeCounters> Counters(lsm::TreeId) override { return NotYet(); }
   lsm::SequenceNumber sequence() const override { return 0; }
   void Prefetch(lsm::TreeId, std::span<const std::string_view>) override {}
+  void SetMemoryOnly(bool /*memory_only*/) override {}
+  void NoteMissing(lsm::TreeId, std::span<const std::string_view>) override {}
+  std::shared_ptr<lsm::ColdRead> TakeMissing() override { return nullptr; }
   void Refresh() override {}
 };
 

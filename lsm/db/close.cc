@@ -65,6 +65,7 @@ Status DBImpl::CloseOnce() {
     if (!opened_ || closed_) return {};
   }
   closing_.store(true);
+  cold_reader_.Stop();
   const Status flushed = options_.flush_on_close ? FlushAll() : Status();
   WaitForJobs();
   // Also after a flush that failed: then the log is what holds the records.

@@ -6,6 +6,7 @@
 //     rotate.cc                     what happens to memtables when a group has been closed
 //     read_view.* read.cc           views, point reads, iterators, snapshots
 //     background.cc flush.cc merge.cc rescue.cc   the jobs
+//     cold_reader.*                 what reads in memory only lacked is fetched
 //     checkpoint.cc checkpoint_writer.*           copies that are databases themselves
 //     record.cc                     version edits, the log's segments, files that are obsolete
 //     stats.cc                      stalls, errors and figures
@@ -46,6 +47,7 @@
 #include "lsm/compaction/flush_job.h"
 #include "lsm/db.h"
 #include "lsm/db/checkpoint_writer.h"
+#include "lsm/db/cold_reader.h"
 #include "lsm/db/manifest_log.h"
 #include "lsm/db/obsolete_files.h"
 #include "lsm/db/pins.h"
@@ -114,6 +116,7 @@ class DBImpl final : public DB {
                          const std::vector<std::string>& obsolete) override;
   Result<CheckpointInfo> Checkpoint(const std::string& directory) override;
   CheckpointProgress LastCheckpoint() const override;
+  void Fetch(std::shared_ptr<ColdRead> read, std::function<void(const Status&)> done) override;
   DbStats Stats() const override;
 
   // One line a memtable, level and file, for people.
@@ -326,6 +329,7 @@ class DBImpl final : public DB {
   std::shared_ptr<ObsoleteFiles> obsolete_;
   BlockCache block_cache_;
   TableCache tables_;
+  ColdReader cold_reader_;
   std::unique_ptr<FileLock> lock_;
 
   std::atomic<SequenceNumber> visible_{0};

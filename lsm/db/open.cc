@@ -80,6 +80,7 @@ DBImpl::DBImpl(const Options& options, std::string directory)
       obsolete_(std::make_shared<ObsoleteFiles>()),
       block_cache_(options.block_cache_size),
       tables_(fs_, directory_, options.max_open_files, &block_cache_),
+      cold_reader_(executor_, &tables_),
       pins_(&visible_),
       wal_(options.clock, options.wal_segment_size, [this] { return NextSegment(); }),
       manifest_(fs_, directory_) {}

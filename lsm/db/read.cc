@@ -53,6 +53,7 @@ void ReadViewImpl::Forget() {
   last_ = nullptr;
   entries_.clear();
   tables_.Clear();
+  (void)missing_.Take();
 }
 
 void ReadViewImpl::Refresh() {
@@ -142,21 +143,63 @@ void ReadViewImpl::PrefetchFromFiles(const Version& version, std::span<const Has
   prefetch.Run();
 }
 
+Result<const TableReader*> ReadViewImpl::FindTable(const FileRef& file) {
+  if (!memory_only_) return tables_.Find(file->file, file->slice_tree);
+  const TableReader* const open = tables_.FindInMemory(file->file, file->slice_tree);
+  if (open != nullptr) return open;
+  missing_.AddTable(file);
+  return Status::WouldBlock("a file is not open");
+}
+
+Result<TableLookup> ReadViewImpl::Ask(const TableReader& table, const FileRef& file,
+                                      const HashedKey& key, PinnedValue* value) {
+  bool filtered = false;
+  size_t block = 0;
+  const Result<TableLookup> got =
+      memory_only_ ? table.GetFromMemory(key.key, key.hash, sequence_, value, &filtered, &block)
+                   : table.Get(key.key, key.hash, sequence_, value, &filtered);
+  if (filtered) db_->filter_useful_.fetch_add(1, std::memory_order_relaxed);
+  if (!got.status().IsWouldBlock()) return got;
+  // The view has it, so it is in use, and the cache has not let go of it.
+  std::shared_ptr<const TableReader> shared = db_->tables_.FindOpen(file->file, file->slice_tree);
+  if (shared == nullptr) {
+    missing_.AddTable(file);
+  } else {
+    missing_.AddBlock(file, std::move(shared), block);
+  }
+  return got;
+}
+
+void ReadViewImpl::NoteMissing(TreeId tree, std::span<const std::string_view> keys) {
+  VARVE_CHECK(memory_only_);
+  for (const std::string_view key : keys) {
+    // What else is wrong with a key is for the read itself to say.
+    if (!Get(tree, key).ok()) continue;
+  }
+}
+
+std::shared_ptr<ColdRead> ReadViewImpl::TakeMissing() {
+  if (missing_.empty()) return nullptr;
+  return std::make_shared<ColdReadImpl>(missing_.Take());
+}
+
+void DBImpl::Fetch(std::shared_ptr<ColdRead> read, std::function<void(const Status&)> done) {
+  cold_reader_.Fetch(std::static_pointer_cast<ColdReadImpl>(std::move(read)), std::move(done));
+}
+
 Result<Lookup> ReadViewImpl::GetFromFiles(const TreeState& state, std::string_view key) {
-  const uint64_t hash = HashKey(key);
+  const HashedKey hashed = HashedKey::Of(key);
   Status status;
   TableLookup found;
   Lookup lookup;  // the log is synced through everything in files: sequence stays 0
   PinnedValue value;
   state.version->FilesForKey(key, [&](const FileRef& file) {
-    const Result<const TableReader*> table = tables_.Find(file->file, file->slice_tree);
+    const Result<const TableReader*> table = FindTable(file);
     status = table.status();
     if (!status.ok()) return false;
-    bool filtered = false;
-    const Result<TableLookup> got = (*table)->Get(key, hash, sequence_, &value, &filtered);
+    const Result<TableLookup> got = Ask(**table, file, hashed, &value);
     status = got.status();
     if (!status.ok()) return false;
-    if (filtered) db_->filter_useful_.fetch_add(1, std::memory_order_relaxed);
     found = *got;
     return !found.found;
   });
@@ -173,6 +216,7 @@ Result<std::unique_ptr<Iterator>> ReadViewImpl::NewIterator(TreeId tree,
   KeyRange range = KeyRange::From(options);
   std::vector<IteratorSource> sources;
   int tables = 0;
+  MissingParts* const missing = memory_only_ ? &missing_ : nullptr;
   const auto add_memtable = [&](const MemTable& table) {
     std::string_view smallest;
     std::string_view largest;
@@ -192,14 +236,15 @@ Result<std::unique_ptr<Iterator>> ReadViewImpl::NewIterator(TreeId tree,
     if (level == 0) {
       // They overlap each other: each is a source of its own.
       for (FileRef& file : files) {
-        sources.push_back({std::make_unique<LevelIterator>(std::vector<FileRef>{std::move(file)},
-                                                           &db_->tables_, options.fill_cache),
-                           nullptr});
+        sources.push_back(
+            {std::make_unique<LevelIterator>(std::vector<FileRef>{std::move(file)}, &db_->tables_,
+                                             options.fill_cache, missing),
+             nullptr});
       }
     } else if (!files.empty()) {
-      sources.push_back(
-          {std::make_unique<LevelIterator>(std::move(files), &db_->tables_, options.fill_cache),
-           nullptr});
+      sources.push_back({std::make_unique<LevelIterator>(std::move(files), &db_->tables_,
+                                                         options.fill_cache, missing),
+                         nullptr});
     }
   }
   auto merged = std::make_unique<MergingIterator>(std::move(sources));

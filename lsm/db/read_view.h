@@ -19,6 +19,7 @@
 
 #include "lsm/db.h"
 #include "lsm/db/tree.h"
+#include "lsm/iter/missing_parts.h"
 #include "lsm/sst/table_cache.h"
 
 namespace lsm {
@@ -39,6 +40,9 @@ class ReadViewImpl final : public ReadView {
   Result<TreeCounters> Counters(TreeId tree) override;
   SequenceNumber sequence() const override { return sequence_; }
   void Prefetch(TreeId tree, std::span<const std::string_view> keys) override;
+  void SetMemoryOnly(bool memory_only) override { memory_only_ = memory_only; }
+  void NoteMissing(TreeId tree, std::span<const std::string_view> keys) override;
+  std::shared_ptr<ColdRead> TakeMissing() override;
   void Refresh() override;
 
   // For the writer: a later point, and letting go of tables.
@@ -55,6 +59,10 @@ class ReadViewImpl final : public ReadView {
   void PrefetchFrom(const TreeState& state, std::span<HashedKey> keys);
   void PrefetchFromFiles(const Version& version, std::span<const HashedKey> keys);
   Result<Lookup> GetFromFiles(const TreeState& state, std::string_view key);
+  // As the view reads: in memory only, noting what is missing, or from wherever it is.
+  Result<const TableReader*> FindTable(const FileRef& file);
+  Result<TableLookup> Ask(const TableReader& table, const FileRef& file, const HashedKey& key,
+                          PinnedValue* value);
 
   DBImpl* const db_;
   const Kind kind_;
@@ -64,6 +72,8 @@ class ReadViewImpl final : public ReadView {
   const Entry* last_ = nullptr;
   std::unordered_map<TreeId, Entry> entries_;
   PinnedTables tables_;  // of the files that were asked
+  bool memory_only_ = false;
+  MissingParts missing_;
 };
 
 class SnapshotImpl final : public Snapshot {

@@ -95,6 +95,7 @@ Status DBImpl::CauseOfStop() const {
 
 DbStats DBImpl::Stats() const {
   const WalManager::Figures log = wal_.figures();
+  const ColdReader::Figures cold = cold_reader_.figures();
   MutexLock lock(&mutex_);
   DbStats stats = stats_;
   stats.memtable_bytes = memtable_bytes_;
@@ -117,6 +118,8 @@ DbStats DBImpl::Stats() const {
   stats.block_cache_hits = block_cache_.hits();
   stats.block_cache_misses = block_cache_.misses();
   stats.block_cache_bytes = block_cache_.usage_bytes();
+  stats.cold_fetches = cold.fetched;
+  stats.cold_joined = cold.joined;
   stats.filter_useful = filter_useful_.load(std::memory_order_relaxed);
   return stats;
 }

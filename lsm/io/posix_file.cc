@@ -89,6 +89,20 @@ Result<size_t> PosixRandomAccessFile::ReadAt(uint64_t offset, size_t n, char* sc
   return done;
 }
 
+// A call that finds only the first bytes in the page cache returns as many, as at the end of the
+// file. Which of the two it was is for ReadAt to find out.
+Result<size_t> PosixRandomAccessFile::ReadCached(uint64_t offset, size_t n, char* scratch) const {
+  if (!FitsOffset(offset)) return PosixError("preadv2", path_, EINVAL);
+  const iovec target = {scratch, n};
+  const ssize_t got = RetryInterrupted(
+      [&] { return ::preadv2(descriptor_, &target, 1, static_cast<off_t>(offset), RWF_NOWAIT); });
+  if (got >= 0 && static_cast<size_t>(got) == n) return n;
+  if (got >= 0 || errno == EAGAIN || errno == EOPNOTSUPP || errno == ENOSYS) {
+    return RandomAccessFile::ReadCached(offset, n, scratch);
+  }
+  return PosixError("preadv2", path_, errno);
+}
+
 ssize_t PosixRandomAccessFile::ReadOnce(uint64_t offset, size_t n, char* scratch) const {
   const auto at = static_cast<off_t>(offset);
   if (pattern_ == AccessPattern::kRandom) return ::pread(descriptor_, scratch, n, at);

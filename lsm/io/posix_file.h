@@ -34,6 +34,7 @@ class PosixRandomAccessFile : public RandomAccessFile {
   PosixRandomAccessFile& operator=(const PosixRandomAccessFile&) = delete;
 
   Result<size_t> ReadAt(uint64_t offset, size_t n, char* scratch) const override;
+  Result<size_t> ReadCached(uint64_t offset, size_t n, char* scratch) const override;
   Result<uint64_t> Size() const override;
 
  private:

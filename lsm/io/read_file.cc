@@ -3,6 +3,12 @@
 
 namespace lsm {
 
+// Where nothing is known of what is in memory, nothing is.
+Result<size_t> RandomAccessFile::ReadCached(uint64_t /*offset*/, size_t /*n*/,
+                                            char* /*scratch*/) const {
+  return Status::WouldBlock("the bytes are not in memory");
+}
+
 Result<std::string> ReadFile(FileSystem* fs, const std::string& path, uint64_t limit) {
   auto file = fs->OpenForRead(path, AccessPattern::kRandom);
   RETURN_IF_ERROR(file.status());

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Executor::Threads: one queue and one thread a lane.
+// Executor::Threads: one queue a lane, and one thread, or as many as its jobs need up to a limit.
 //
-// Thread safety: safe for concurrent use; one mutex guards all queues, which see a few jobs a
-// second. Work runs without it.
+// Thread safety: safe for concurrent use; one mutex guards all queues. Work runs without it.
 // Invariant: unfinished_ is the number of jobs that are queued or running. Work may schedule more
 // work on any lane, also while the executor is being destroyed; a thread therefore ends only when
 // nothing is left on any lane.
@@ -15,6 +14,7 @@
 #include <deque>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "lsm/executor.h"
 #include "lsm/util/check.h"
@@ -25,17 +25,23 @@ namespace {
 
 struct LaneTraits {
   const char* thread_name;  // the system keeps 15 characters
-  int nice;                 // how far this lane's thread yields to those that serve clients
+  int nice;                 // how far this lane's threads yield to those that serve clients
+  size_t most_threads;
 };
 // A sync is waited for, so its thread yields to nobody; merges and checkpoints can wait longest.
-constexpr std::array<LaneTraits, 4> kLanes = {
-    {{"varve-sync", 0}, {"varve-flush", 5}, {"varve-compact", 10}, {"varve-copy", 10}}};
+// Reads are many at a time because that is how a device is fastest; their threads only wait.
+constexpr std::array<LaneTraits, 5> kLanes = {{{"varve-sync", 0, 1},
+                                               {"varve-flush", 5, 1},
+                                               {"varve-compact", 10, 1},
+                                               {"varve-copy", 10, 1},
+                                               {"varve-read", 0, 32}}};
 
 class ThreadExecutor : public Executor {
  public:
   ThreadExecutor() {
+    MutexLock lock(&mutex_);
     for (size_t lane = 0; lane < kLanes.size(); ++lane) {
-      threads_[lane] = std::jthread([this, lane] { Run(lane); });
+      if (kLanes[lane].most_threads == 1) StartThread(lane);
     }
   }
 
@@ -45,7 +51,11 @@ class ThreadExecutor : public Executor {
       stopping_ = true;
       WakeAll();
     }
-    for (std::jthread& thread : threads_) thread.join();
+    for (std::vector<std::jthread> threads = TakeThreads(); !threads.empty();
+         threads = TakeThreads()) {
+      threads.clear();  // joins
+    }
+    MutexLock lock(&mutex_);
     VARVE_CHECK(unfinished_ == 0);
   }
 
@@ -57,10 +67,24 @@ class ThreadExecutor : public Executor {
     MutexLock lock(&mutex_);
     queues_[index].push_back(std::move(work));
     ++unfinished_;
-    wake_[index].SignalAll();
+    if (queues_[index].size() > idle_[index] && started_[index] < kLanes[index].most_threads) {
+      StartThread(index);
+    }
+    wake_[index].Signal();
   }
 
  private:
+  void StartThread(size_t lane) REQUIRES_LOCK(mutex_) {
+    ++started_[lane];
+    threads_.emplace_back([this, lane] { Run(lane); });
+  }
+
+  // Work that is still running may start others.
+  std::vector<std::jthread> TakeThreads() {
+    MutexLock lock(&mutex_);
+    return std::exchange(threads_, {});
+  }
+
   void Run(size_t lane) {
     ::pthread_setname_np(::pthread_self(), kLanes[lane].thread_name);
     // On Linux this concerns the calling thread alone. Failure only means that it does not yield.
@@ -78,7 +102,9 @@ class ThreadExecutor : public Executor {
       MutexLock lock(&mutex_);
       while (queues_[lane].empty()) {
         if (stopping_ && unfinished_ == 0) return false;
+        ++idle_[lane];
         wake_[lane].Wait(&mutex_);
+        --idle_[lane];
       }
       work = std::move(queues_[lane].front());
       queues_[lane].pop_front();
@@ -99,8 +125,9 @@ class ThreadExecutor : public Executor {
   std::array<std::deque<std::function<void()>>, kLanes.size()> queues_ GUARDED_BY(mutex_);
   size_t unfinished_ GUARDED_BY(mutex_) = 0;
   bool stopping_ GUARDED_BY(mutex_) = false;
-  // Last, so that everything above exists before a thread runs.
-  std::array<std::jthread, kLanes.size()> threads_;
+  std::array<size_t, kLanes.size()> started_ GUARDED_BY(mutex_) = {};  // threads
+  std::array<size_t, kLanes.size()> idle_ GUARDED_BY(mutex_) = {};     // of them
+  std::vector<std::jthread> threads_ GUARDED_BY(mutex_);
 };
 
 }  // namespace

@@ -8,8 +8,23 @@
 
 namespace lsm {
 
-LevelIterator::LevelIterator(std::vector<FileRef> files, TableCache* tables, bool fill_cache)
-    : files_(std::move(files)), tables_(tables), fill_cache_(fill_cache), index_(files_.size()) {}
+LevelIterator::LevelIterator(std::vector<FileRef> files, TableCache* tables, bool fill_cache,
+                             MissingParts* missing)
+    : files_(std::move(files)),
+      tables_(tables),
+      fill_cache_(fill_cache),
+      missing_(missing),
+      index_(files_.size()) {}
+
+void LevelIterator::Add(size_t block) { missing_->AddBlock(files_[index_], reader_, block); }
+
+Result<std::shared_ptr<const TableReader>> LevelIterator::FindTable(const FileRef& file) {
+  if (missing_ == nullptr) return tables_->Find(file->file, file->slice_tree);
+  std::shared_ptr<const TableReader> reader = tables_->FindOpen(file->file, file->slice_tree);
+  if (reader != nullptr) return reader;
+  missing_->AddTable(file);
+  return Status::WouldBlock("a file is not open");
+}
 
 Status LevelIterator::status() const {
   if (!open_error_.ok()) return open_error_;
@@ -26,15 +41,14 @@ void LevelIterator::OpenFile(size_t index) {
   if (index == index_ && iterator_ != nullptr) return;
   Close();
   if (index >= files_.size() || !open_error_.ok()) return;
-  Result<std::shared_ptr<const TableReader>> reader =
-      tables_->Find(files_[index]->file, files_[index]->slice_tree);
+  Result<std::shared_ptr<const TableReader>> reader = FindTable(files_[index]);
   if (!reader.ok()) {
     open_error_ = reader.status();
     return;
   }
   index_ = index;
   reader_ = std::move(reader).value();
-  iterator_ = reader_->NewIterator(fill_cache_);
+  iterator_ = reader_->NewIterator(fill_cache_, missing_ != nullptr ? this : nullptr);
 }
 
 void LevelIterator::SkipForward() {

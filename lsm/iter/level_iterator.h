@@ -10,15 +10,19 @@
 #include <vector>
 
 #include "lsm/format/internal_iterator.h"
+#include "lsm/iter/missing_parts.h"
+#include "lsm/sst/missing_blocks.h"
 #include "lsm/sst/table_cache.h"
 #include "lsm/version/version.h"
 
 namespace lsm {
 
-class LevelIterator final : public InternalIterator {
+class LevelIterator final : public InternalIterator, private MissingBlocks {
  public:
-  // `tables` must outlive the iterator.
-  LevelIterator(std::vector<FileRef> files, TableCache* tables, bool fill_cache);
+  // `tables` must outlive the iterator, and so must `missing`, if it is not null: then the iterator
+  // never waits for a device, but ends with kWouldBlock and says there what it lacks.
+  LevelIterator(std::vector<FileRef> files, TableCache* tables, bool fill_cache,
+                MissingParts* missing);
 
   bool Valid() const override { return iterator_ != nullptr && iterator_->Valid(); }
   Status status() const override;
@@ -36,6 +40,9 @@ class LevelIterator final : public InternalIterator {
   std::string_view value() const override { return iterator_->value(); }
 
  private:
+  // What the open file's iterator lacks.
+  void Add(size_t block) override;
+  Result<std::shared_ptr<const TableReader>> FindTable(const FileRef& file);
   // Opens files_[index]; with an index past either end there is no file.
   void OpenFile(size_t index);
   void Close();
@@ -46,6 +53,7 @@ class LevelIterator final : public InternalIterator {
   const std::vector<FileRef> files_;
   TableCache* const tables_;
   const bool fill_cache_;
+  MissingParts* const missing_;
   size_t index_;  // of the open file; files_.size() if there is none
   std::shared_ptr<const TableReader> reader_;
   std::unique_ptr<InternalIterator> iterator_;

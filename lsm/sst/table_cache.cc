@@ -23,6 +23,13 @@ struct OpenFile {
   uint64_t number = 0;
   std::shared_ptr<const TableFile> file;
   std::unordered_map<TreeId, std::shared_ptr<const TableReader>> readers;
+
+  // Whether somebody else refers to it. New references are made under the lock only.
+  bool InUse() const {
+    if (file.use_count() > static_cast<long>(1 + readers.size())) return true;
+    return std::any_of(readers.begin(), readers.end(),
+                       [](const auto& entry) { return entry.second.use_count() > 1; });
+  }
 };
 
 }  // namespace
@@ -50,11 +57,17 @@ struct TableCache::Rep {
     return &order.front();
   }
 
-  // Moves what is beyond the limit to `victims`, which the caller closes without the lock.
+  // Moves what is beyond the limit to `victims`, which the caller closes without the lock. Files in
+  // use become the most recently used ones: each is looked at once.
   void Shrink(std::list<OpenFile>* victims) REQUIRES_LOCK(mutex) {
-    while (order.size() > limit) {
-      by_number.erase(order.back().number);
-      victims->splice(victims->end(), order, std::prev(order.end()));
+    for (size_t looked = order.size(); looked > 0 && order.size() > limit; --looked) {
+      const auto last = std::prev(order.end());
+      if (last->InUse()) {
+        order.splice(order.begin(), order, last);
+        continue;
+      }
+      by_number.erase(last->number);
+      victims->splice(victims->end(), order, last);
     }
   }
 
@@ -184,6 +197,12 @@ const TableReader* PinnedTables::FindOpen(uint64_t file_number, TreeId slice_tre
     Keep(place, file_number, slice_tree, std::move(reader));
   }
   return place->reader.get();
+}
+
+const TableReader* PinnedTables::FindInMemory(uint64_t file_number, TreeId slice_tree) {
+  if (PlaceOf(file_number, slice_tree) != nullptr) return FindOpen(file_number, slice_tree);
+  unplaced_ = tables_->FindOpen(file_number, slice_tree);
+  return unplaced_.get();
 }
 
 void PinnedTables::Clear() {

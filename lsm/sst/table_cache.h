@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// TableCache keeps SST files open, at most a given number of them; a reader in use stays alive
-// through its reference after it has left the cache.
+// TableCache keeps SST files open, at most a given number of them beside those whose readers are in
+// use: to let go of these would free nothing, and whoever looks for them shall find them.
 //
 // Thread safety: safe for concurrent use.
 
@@ -55,6 +55,8 @@ class PinnedTables {
   Result<const TableReader*> Find(uint64_t file_number, TreeId slice_tree);
   // The reader is good until Clear. Null if the file is not open, or if no reader can be kept.
   const TableReader* FindOpen(uint64_t file_number, TreeId slice_tree);
+  // As Find, but null if the file is not open.
+  const TableReader* FindInMemory(uint64_t file_number, TreeId slice_tree);
   void Clear();
 
  private:

@@ -140,7 +140,8 @@ Status SliceVerifier::CheckIndexEntry(const Block::Iterator* next_record) {
 
 Status SliceVerifier::CheckDataBlock(const TableSlice& slice, BlockHandle handle) {
   RETURN_IF_ERROR(Follow(handle, "data block"));
-  const Result<std::shared_ptr<const Block>> block = slice.ReadDataBlock(handle, false, &ahead_);
+  const Result<std::shared_ptr<const Block>> block =
+      slice.ReadDataBlock(handle, false, {.ahead = &ahead_});
   RETURN_IF_ERROR(block.status());
   if (const char* why = (*block)->Check()) {
     return file_->Corruption("data block", handle.offset, why);

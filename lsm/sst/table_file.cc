@@ -81,26 +81,28 @@ const SstSlice* TableFile::FindSlice(TreeId tree) const {
 }
 
 Result<std::string_view> TableFile::ReadStored(BlockHandle handle, const char* what,
-                                               ReadAhead* ahead, OwnedBytes* own) const {
+                                               BlockSource source, OwnedBytes* own) const {
   if (!handle.Within(size_)) return Corruption(what, handle.offset, "beyond the end of the file");
   if (handle.size > kMaxBlockSize) return Corruption(what, handle.offset, "block too large");
   const size_t wanted = handle.size + kBlockTrailerSize;
-  if (ahead != nullptr) {
-    const Result<std::string_view> view = ahead->Read(*file_, handle.offset, wanted, size_);
+  if (source.ahead != nullptr) {
+    const Result<std::string_view> view = source.ahead->Read(*file_, handle.offset, wanted, size_);
     if (!view.ok() || view->size() == wanted) return view;
     return Corruption(what, handle.offset, "the file ends early");
   }
   *own = OwnedBytes(wanted);
-  const Result<size_t> got = file_->ReadAt(handle.offset, wanted, own->data.get());
+  const Result<size_t> got = source.cached_only
+                                 ? file_->ReadCached(handle.offset, wanted, own->data.get())
+                                 : file_->ReadAt(handle.offset, wanted, own->data.get());
   RETURN_IF_ERROR(got.status());
   if (*got != wanted) return Corruption(what, handle.offset, "the file ends early");
   return own->view();
 }
 
 Result<OwnedBytes> TableFile::ReadContents(BlockHandle handle, const char* what, size_t* size,
-                                           uint8_t* compression, ReadAhead* ahead) const {
+                                           uint8_t* compression, BlockSource source) const {
   OwnedBytes stored;
-  const Result<std::string_view> read = ReadStored(handle, what, ahead, &stored);
+  const Result<std::string_view> read = ReadStored(handle, what, source, &stored);
   RETURN_IF_ERROR(read.status());
   const std::string_view all = *read;
   if (DecodeFixed64(all.data() + handle.size + 1) !=
@@ -125,10 +127,10 @@ Result<OwnedBytes> TableFile::ReadContents(BlockHandle handle, const char* what,
 }
 
 Result<std::shared_ptr<const Block>> TableFile::ReadBlock(BlockHandle handle, BlockKind kind,
-                                                          ReadAhead* ahead) const {
+                                                          BlockSource source) const {
   const char* const what = kind == BlockKind::kData ? "data block" : "index block";
   size_t size;
-  Result<OwnedBytes> bytes = ReadContents(handle, what, &size, nullptr, ahead);
+  Result<OwnedBytes> bytes = ReadContents(handle, what, &size, nullptr, source);
   RETURN_IF_ERROR(bytes.status());
   const char* why;
   std::shared_ptr<const Block> block = Block::Parse(std::move(*bytes), size, kind, &why);

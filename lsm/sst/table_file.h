@@ -25,6 +25,12 @@
 
 namespace lsm {
 
+// The ways to get at a block's bytes.
+struct BlockSource {
+  ReadAhead* ahead = nullptr;  // through this window; may be null
+  bool cached_only = false;    // kWouldBlock rather than waiting for a device
+};
+
 class TableFile {
  public:
   // Checks footer and slice directory.
@@ -54,13 +60,12 @@ class TableFile {
   const SstSlice* FindSlice(TreeId tree) const;
 
   // Reads a block, checks it against its checksum and undoes its compression; `*size` of the bytes
-  // are the contents. `what` names the block in errors. `compression` and `ahead` may be null;
-  // through `ahead`, what follows is read with it.
+  // are the contents. `what` names the block in errors. `compression` may be null.
   Result<OwnedBytes> ReadContents(BlockHandle handle, const char* what, size_t* size,
-                                  uint8_t* compression = nullptr, ReadAhead* ahead = nullptr) const;
+                                  uint8_t* compression = nullptr, BlockSource source = {}) const;
   // The same for a data or index block.
   Result<std::shared_ptr<const Block>> ReadBlock(BlockHandle handle, BlockKind kind,
-                                                 ReadAhead* ahead = nullptr) const;
+                                                 BlockSource source = {}) const;
 
   // A value of a blob file.
   Result<PinnedValue> ReadValue(BlockHandle handle) const;
@@ -71,8 +76,8 @@ class TableFile {
  private:
   TableFile(std::string path, uint64_t number, std::unique_ptr<RandomAccessFile> file)
       : path_(std::move(path)), number_(number), file_(std::move(file)) {}
-  // A block as it is stored, trailer included, in `*own` or in the window of `ahead`.
-  Result<std::string_view> ReadStored(BlockHandle handle, const char* what, ReadAhead* ahead,
+  // A block as it is stored, trailer included, in `*own` or in the source's window.
+  Result<std::string_view> ReadStored(BlockHandle handle, const char* what, BlockSource source,
                                       OwnedBytes* own) const;
   Status ReadFooter();
   Status ReadDirectory();

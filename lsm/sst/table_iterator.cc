@@ -1,22 +1,34 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "lsm/sst/table_iterator.h"
 
+#include <algorithm>
+
 namespace lsm {
 
 Result<std::shared_ptr<const Block>> TableSlice::ReadDataBlock(BlockHandle handle, bool fill_cache,
-                                                               ReadAhead* ahead) const {
+                                                               BlockSource source) const {
   if (cache_ != nullptr) {
     if (std::shared_ptr<const Block> block = cache_->Lookup(file_->number(), handle.offset)) {
       return block;
     }
   }
-  Result<std::shared_ptr<const Block>> block = file_->ReadBlock(handle, BlockKind::kData, ahead);
+  Result<std::shared_ptr<const Block>> block = file_->ReadBlock(handle, BlockKind::kData, source);
   RETURN_IF_ERROR(block.status());
   blocks_read_.fetch_add(1, std::memory_order_relaxed);
   if (cache_ != nullptr && fill_cache) {
     cache_->Insert(file_->number(), handle.offset, *block, (*block)->charge());
   }
   return block;
+}
+
+Result<BlockCache::Pin> TableSlice::PinDataBlock(BlockHandle handle) const {
+  BlockCache::Pin pin = cache_->PinIfPresent(file_->number(), handle.offset);
+  if (!pin.empty()) return pin;
+  Result<std::shared_ptr<const Block>> block = file_->ReadBlock(handle, BlockKind::kData);
+  RETURN_IF_ERROR(block.status());
+  blocks_read_.fetch_add(1, std::memory_order_relaxed);
+  const size_t charge = (*block)->charge();
+  return cache_->InsertPinned(file_->number(), handle.offset, std::move(*block), charge);
 }
 
 void TableSlice::PrefetchCacheEntry(size_t number) const {
@@ -46,17 +58,30 @@ bool TableIterator::LoadBlock(size_t number) {
     data_.Reset(block_.get());
     return true;
   }
+  walked_ = block_ != nullptr && number == number_ + 1 ? walked_ + 1 : 0;
   DropBlock();
+  BlockSource source;
+  source.cached_only = missing_ != nullptr;
+  // What runs ahead of a memory-only iterator is what it reports as missing.
+  if (missing_ == nullptr) source.ahead = &ahead_;
   Result<std::shared_ptr<const Block>> block =
-      slice_->ReadDataBlock(slice_->index().handle(number), fill_cache_, &ahead_);
+      slice_->ReadDataBlock(slice_->index().handle(number), fill_cache_, source);
   if (!block.ok()) {
     status_ = block.status();
+    if (status_.IsWouldBlock()) NoteMissing(number);
     return false;
   }
   block_ = std::move(*block);
   number_ = number;
   data_.Reset(block_.get());
   return true;
+}
+
+void TableIterator::NoteMissing(size_t number) {
+  constexpr size_t kMostAhead = 32;
+  const size_t behind = slice_->index().size() - number - 1;
+  const size_t ahead = std::min({walked_, kMostAhead, behind});
+  for (size_t i = 0; i <= ahead; ++i) missing_->Add(number + i);
 }
 
 bool TableIterator::DataIntact() {

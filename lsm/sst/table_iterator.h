@@ -19,6 +19,7 @@
 #include "lsm/sst/block.h"
 #include "lsm/sst/block_cache.h"
 #include "lsm/sst/block_index.h"
+#include "lsm/sst/missing_blocks.h"
 #include "lsm/sst/table_file.h"
 
 namespace lsm {
@@ -31,10 +32,11 @@ class TableSlice {
   const TableFile& file() const { return *file_; }
   const BlockIndex& index() const { return index_; }
 
-  // A data block, from the cache or from disk.
-  // `ahead` may be null.
+  // A data block, from the cache or from `source`.
   Result<std::shared_ptr<const Block>> ReadDataBlock(BlockHandle handle, bool fill_cache,
-                                                     ReadAhead* ahead) const;
+                                                     BlockSource source) const;
+  // Brings a data block into the cache and pins it there. REQUIRES: there is a cache
+  Result<BlockCache::Pin> PinDataBlock(BlockHandle handle) const;
 
   // See TableReader. REQUIRES: number < index().size()
   void PrefetchCacheEntry(size_t number) const;
@@ -52,9 +54,10 @@ class TableSlice {
 
 class TableIterator : public InternalIterator {
  public:
-  // `slice` must outlive the iterator.
-  TableIterator(const TableSlice* slice, bool fill_cache, ReadAhead ahead)
-      : slice_(slice), fill_cache_(fill_cache), ahead_(std::move(ahead)) {}
+  // `slice` must outlive the iterator, and so must `missing`, if it is not null: then the iterator
+  // never waits for a device.
+  TableIterator(const TableSlice* slice, bool fill_cache, ReadAhead ahead, MissingBlocks* missing)
+      : slice_(slice), fill_cache_(fill_cache), missing_(missing), ahead_(std::move(ahead)) {}
 
   bool Valid() const override { return data_.Valid(); }
   Status status() const override { return status_; }
@@ -73,6 +76,8 @@ class TableIterator : public InternalIterator {
   // Makes data_ an iterator over a block. False, holding no block, if there is none of that number
   // or there was an error.
   bool LoadBlock(size_t number);
+  // Tells missing_ of a block that is not in memory, and of those that will be wanted behind it.
+  void NoteMissing(size_t number);
   void DropBlock();
   // Moves on to the next, or previous, block if data_ has run out of its own.
   void SkipForward();
@@ -82,6 +87,8 @@ class TableIterator : public InternalIterator {
 
   const TableSlice* const slice_;
   const bool fill_cache_;
+  MissingBlocks* const missing_;
+  size_t walked_ = 0;  // blocks that followed the one before since the last jump
   ReadAhead ahead_;
   Status status_;
   std::shared_ptr<const Block> block_;  // what data_ walks; null if none

@@ -73,20 +73,37 @@ Result<std::unique_ptr<TableReader>> TableReader::Open(std::shared_ptr<const Tab
   return std::unique_ptr<TableReader>(new TableReader(std::move(rep)));
 }
 
+Result<TableLookup> TableReader::Get(std::string_view key, uint64_t hash, SequenceNumber sequence,
+                                     PinnedValue* value, bool* filtered) const {
+  size_t block;
+  return Get(key, hash, sequence, value, filtered, {}, &block);
+}
+
+Result<TableLookup> TableReader::GetFromMemory(std::string_view key, uint64_t hash,
+                                               SequenceNumber sequence, PinnedValue* value,
+                                               bool* filtered, size_t* missing) const {
+  return Get(key, hash, sequence, value, filtered, {.cached_only = true}, missing);
+}
+
+Result<BlockCache::Pin> TableReader::PinBlock(size_t block) const {
+  return rep_->slice.PinDataBlock(rep_->slice.index().handle(block));
+}
+
 // 1. The filter says whether the key can be here at all.
 // 2. The index names the only data block that can hold the newest visible record: FORMAT.md has a
 //    key's versions that begin in a block end before the next one, or stand in the index.
 Result<TableLookup> TableReader::Get(std::string_view key, uint64_t hash, SequenceNumber sequence,
-                                     PinnedValue* value, bool* filtered) const {
+                                     PinnedValue* value, bool* filtered, BlockSource source,
+                                     size_t* number) const {
   const TableSlice& slice = rep_->slice;
   const bool absent = !MayContain(hash);
   if (filtered != nullptr) *filtered = absent;
   if (absent) return TableLookup();
 
-  const size_t number = FindBlock(key, sequence);
-  if (number == kNoBlock) return TableLookup();
-  const BlockHandle handle = slice.index().handle(number);
-  Result<std::shared_ptr<const Block>> block = slice.ReadDataBlock(handle, true, nullptr);
+  *number = FindBlock(key, sequence);
+  if (*number == kNoBlock) return TableLookup();
+  const BlockHandle handle = slice.index().handle(*number);
+  Result<std::shared_ptr<const Block>> block = slice.ReadDataBlock(handle, true, source);
   RETURN_IF_ERROR(block.status());
   const Block::Found found = (*block)->Find(key, hash, sequence);
   if (found.corruption != nullptr) {
@@ -123,9 +140,11 @@ std::shared_ptr<const Block> TableReader::PeekBlock(size_t block) const {
   return rep_->slice.PeekBlock(block);
 }
 
-std::unique_ptr<InternalIterator> TableReader::NewIterator(bool fill_cache) const {
-  return std::make_unique<TableIterator>(
-      &rep_->slice, fill_cache, rep_->for_scan ? ReadAhead::Full() : ReadAhead::Adaptive());
+std::unique_ptr<InternalIterator> TableReader::NewIterator(bool fill_cache,
+                                                           MissingBlocks* missing) const {
+  return std::make_unique<TableIterator>(&rep_->slice, fill_cache,
+                                         rep_->for_scan ? ReadAhead::Full() : ReadAhead::Adaptive(),
+                                         missing);
 }
 
 Result<TableReader::Properties> TableReader::ReadProperties() const {

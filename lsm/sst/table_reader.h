@@ -23,7 +23,9 @@
 namespace lsm {
 
 class Block;
+class MissingBlocks;
 class TableFile;
+struct BlockSource;
 
 class TableReader {
  public:
@@ -48,6 +50,12 @@ class TableReader {
                           bool* filtered) const;
   Result<TableLookup> Get(std::string_view key, uint64_t hash, SequenceNumber sequence,
                           PinnedValue* value, bool* filtered) const;
+  // The same without waiting for a device: kWouldBlock, and the number of the data block that has
+  // to be read, if the answer is not in memory.
+  Result<TableLookup> GetFromMemory(std::string_view key, uint64_t hash, SequenceNumber sequence,
+                                    PinnedValue* value, bool* filtered, size_t* missing) const;
+  // Brings a data block into the block cache and pins it. REQUIRES: the reader has a cache
+  Result<BlockCache::Pin> PinBlock(size_t block) const;
 
   // The steps of Get, for TablePrefetch. They read nothing from disk. `hash` is HashKey(key).
   static constexpr size_t kNoBlock = SIZE_MAX;
@@ -61,7 +69,10 @@ class TableReader {
   std::shared_ptr<const Block> PeekBlock(size_t block) const;
 
   // Holds at most one data block, and none before it is positioned. The reader must outlive it.
-  std::unique_ptr<InternalIterator> NewIterator(bool fill_cache) const;
+  // With `missing`, which must outlive it too, it does not wait for a device: where a block is not
+  // in memory, it ends with kWouldBlock and tells which.
+  std::unique_ptr<InternalIterator> NewIterator(bool fill_cache,
+                                                MissingBlocks* missing = nullptr) const;
 
   using Properties = SstProperties;
   Result<Properties> ReadProperties() const;
@@ -74,6 +85,9 @@ class TableReader {
   explicit TableReader(std::unique_ptr<Rep> rep);
   static Result<std::unique_ptr<TableReader>> Open(std::shared_ptr<const TableFile> file,
                                                    TreeId tree, BlockCache* cache, bool for_scan);
+  Result<TableLookup> Get(std::string_view key, uint64_t hash, SequenceNumber sequence,
+                          PinnedValue* value, bool* filtered, BlockSource source,
+                          size_t* block) const;
   std::unique_ptr<Rep> rep_;
 };
 

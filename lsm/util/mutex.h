@@ -50,6 +50,7 @@ class CondVar {
     lock.release();
     return woken;
   }
+  void Signal() { condition_.notify_one(); }
   void SignalAll() { condition_.notify_all(); }
 
  private:

@@ -22,6 +22,8 @@ std::string_view Name(Status::Code code) {
       return "Busy";
     case Status::Code::kAborted:
       return "Aborted";
+    case Status::Code::kWouldBlock:
+      return "Would block";
   }
   return "Unknown";
 }

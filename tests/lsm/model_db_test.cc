@@ -56,6 +56,9 @@ class ContentView : public ReadView {
   Result<TreeCounters> Counters(TreeId tree) override { return content_[tree].counters; }
   SequenceNumber sequence() const override { return 1; }
   void Prefetch(TreeId, std::span<const std::string_view>) override {}
+  void SetMemoryOnly(bool) override {}
+  void NoteMissing(TreeId, std::span<const std::string_view>) override {}
+  std::shared_ptr<ColdRead> TakeMissing() override { return nullptr; }
   void Refresh() override {}
 
  private:

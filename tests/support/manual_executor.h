@@ -42,7 +42,7 @@ class ManualExecutor : public Executor {
   size_t Queued(Lane lane) const;
 
  private:
-  static constexpr size_t kLanes = 4;
+  static constexpr size_t kLanes = 5;
   struct Job {
     uint64_t ordinal;
     std::function<void()> work;

@@ -127,6 +127,9 @@ class MapDbView : public ReadView {
   }
   SequenceNumber sequence() const override { return at_; }
   void Prefetch(TreeId, std::span<const std::string_view>) override {}
+  void SetMemoryOnly(bool) override {}
+  void NoteMissing(TreeId, std::span<const std::string_view>) override {}
+  std::shared_ptr<ColdRead> TakeMissing() override { return nullptr; }
   void Refresh() override { at_ = *source_; }
 
  private:

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// MissingParts is what reads in memory only lacked: tables that are not open, blocks that are not
+// in memory. Each part keeps its file from being removed.
+//
+// Thread safety: none.
+
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "lsm/sst/table_reader.h"
+#include "lsm/version/version.h"
+
+namespace lsm {
+
+struct MissingPart {
+  FileRef file;
+  std::shared_ptr<const TableReader> table;  // null: it is not open
+  size_t block = 0;                          // its number in the table
+};
+
+class MissingParts {
+ public:
+  void AddTable(const FileRef& file) { parts_.push_back({file, nullptr, 0}); }
+  void AddBlock(const FileRef& file, std::shared_ptr<const TableReader> table, size_t block) {
+    parts_.push_back({file, std::move(table), block});
+  }
+
+  bool empty() const { return parts_.empty(); }
+  std::vector<MissingPart> Take() { return std::exchange(parts_, {}); }
+
+ private:
+  std::vector<MissingPart> parts_;
+};
+
+}  // namespace lsm

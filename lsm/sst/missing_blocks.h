@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// MissingBlocks hears from an iterator that reads in memory only which blocks it lacks.
+// Thread safety: none.
+
+#pragma once
+
+#include <cstddef>
+
+namespace lsm {
+
+class MissingBlocks {
+ public:
+  virtual ~MissingBlocks() = default;
+  // The data block of that number in its slice.
+  virtual void Add(size_t block) = 0;
+};
+
+}  // namespace lsm

@@ -281,8 +281,9 @@ class DBImpl final : public DB {
   void BuildTrees(const ManifestState& state);
   Result<LogRecovery> ReplayInto(ManifestState* state, const std::vector<std::string>& names);
   Status FlushDuringReplay(ManifestState* state) REQUIRES_LOCK(writer_mutex_);
-  // From the manifest's making to the first job.
-  Status BeginService(ManifestState state, uint64_t manifest_number, const LogPosition& position);
+  // From the manifest's making to the first job. `names`: what the directory held.
+  Status BeginService(ManifestState state, uint64_t manifest_number, const LogPosition& position,
+                      const std::vector<std::string>& names);
   Status SyncRecoveredLogs(const std::set<uint64_t>& logs);
   Status RemoveOrphans(const std::vector<std::string>& names);
 

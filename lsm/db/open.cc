@@ -156,12 +156,11 @@ Status DBImpl::CreateNew(const std::vector<std::string>& names) {
     next_tree_id_ = state.next_tree_id;
   }
   BuildTrees(state);
-  RETURN_IF_ERROR(BeginService(std::move(state), kFirstManifest, {}));
-  return RemoveOrphans(names);
+  return BeginService(std::move(state), kFirstManifest, {}, names);
 }
 
 Status DBImpl::BeginService(ManifestState state, uint64_t manifest_number,
-                            const LogPosition& position) {
+                            const LogPosition& position, const std::vector<std::string>& names) {
   constexpr TreeId kReservedTreeIds = 64;
   {
     MutexLock lock(&mutex_);
@@ -182,6 +181,8 @@ Status DBImpl::BeginService(ManifestState state, uint64_t manifest_number,
     RETURN_IF_ERROR(manifest_.Start(manifest_number, std::move(state)));
   }
   wal_.Start(old_logs, position, std::move(segment).value());
+  // Before the first job: what jobs retire is no orphan, though the manifest has forgotten it.
+  RETURN_IF_ERROR(RemoveOrphans(names));
   MutexLock lock(&mutex_);
   opened_ = true;
   for (const auto& [id, tree] : trees_) QueueMerge(*tree);

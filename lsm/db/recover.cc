@@ -334,8 +334,7 @@ Status DBImpl::Recover(ManifestRecovery recovered, const std::vector<std::string
   state.wal_synced_through = log->end.last_sequence;
   state.structural_through = log->end.last_sequence;
   state.clean_stop = 0;
-  RETURN_IF_ERROR(BeginService(std::move(state), NewFileNumber(), log->end));
-  return RemoveOrphans(names);
+  return BeginService(std::move(state), NewFileNumber(), log->end, names);
 }
 
 }  // namespace lsm

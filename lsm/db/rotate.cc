@@ -5,7 +5,9 @@
 //   2. Each tree it touched notes its oldest unit that is not in files, and its size; one that is
 //      over memtable_size is frozen.
 //   3. Over 7/8 of the write-buffer budget the trees that are largest and oldest are frozen too,
-//      until a quarter of the budget is frozen; all that is frozen is then asked to be flushed.
+//      until what is not frozen fills 5/8 of it at most: once the frozen tables are flushed,
+//      writers go on, whatever a single group has brought. All that is frozen is asked to be
+//      flushed.
 //   4. If the log is longer than its limit, the trees that need its oldest segment are flushed.
 //   5. The stall is worked out anew.
 //
@@ -153,7 +155,8 @@ void DBImpl::RotateToFlush(Tree* tree, Garbage* garbage) {
 void DBImpl::RotateForBudget(Garbage* garbage) {
   const size_t budget = options_.write_buffer_budget;
   if (memtable_bytes_ < budget - budget / 8) return;
-  if (frozen_bytes_ < budget / 4) {
+  const size_t keep = budget / 8 * 5;
+  if (memtable_bytes_ - frozen_bytes_ > keep) {
     struct Victim {
       double score;
       Tree* tree;
@@ -169,7 +172,7 @@ void DBImpl::RotateForBudget(Garbage* garbage) {
     std::sort(victims.begin(), victims.end(),
               [](const Victim& a, const Victim& b) { return a.score > b.score; });
     for (const Victim& victim : victims) {
-      if (frozen_bytes_ >= budget / 4) break;
+      if (memtable_bytes_ - frozen_bytes_ <= keep) break;
       Rotate(victim.tree, std::make_shared<MemTable>(), garbage);
     }
   }

@@ -62,9 +62,10 @@ WriteStall ComputeStall(const Options& options, const StallInput& input) {
   const auto l0_stop =
       std::max(static_cast<size_t>(std::max(options.l0_stop_trigger, 1)), l0_slow + 1);
 
-  WriteStall stall =
-      Judge(WriteStall::Reason::kWriteBufferBudget,
-            Pressure(input.memtable_bytes, budget - budget / 8, budget), input.flush_rate);
+  // A little below the budget, so that the group which reaches the mark is within it.
+  WriteStall stall = Judge(
+      WriteStall::Reason::kWriteBufferBudget,
+      Pressure(input.memtable_bytes, budget - budget / 8, budget - budget / 64), input.flush_rate);
   const auto consider = [&stall](const WriteStall& other) {
     if (MoreSevere(other, stall)) stall = other;
   };

@@ -53,7 +53,7 @@ TEST_CASE("the slowest pace that any figure asks for is the one that holds") {
   const Options options;
   StallInput input = Calm();
   input.max_l0_files = static_cast<size_t>(options.l0_slowdown_trigger);
-  input.memtable_bytes = options.write_buffer_budget / 100 * 99;
+  input.memtable_bytes = options.write_buffer_budget / 100 * 98;
   WriteStall stall = ComputeStall(options, input);
   CHECK(stall.reason == Reason::kWriteBufferBudget);
   CHECK(stall.bytes_per_second < input.flush_rate / 4);

@@ -165,9 +165,9 @@ struct DbStats {
   uint64_t rotations = 0;
   uint64_t flushes = 0;
   uint64_t flush_bytes_written = 0;
-  uint64_t merges = 0;
-  uint64_t merge_bytes_read = 0;
-  uint64_t merge_bytes_written = 0;
+  uint64_t compactions = 0;
+  uint64_t compaction_bytes_read = 0;
+  uint64_t compaction_bytes_written = 0;
   uint64_t stall_stops = 0;
   uint64_t stall_slowdowns = 0;
   uint64_t block_cache_hits = 0;
@@ -228,8 +228,13 @@ class DB {
   // Rotates and flushes the tree's memtables, and waits. Harmless with nothing to flush.
   virtual Status Flush(TreeId tree) = 0;
   virtual Status FlushAll() = 0;
-  // Merges everything in the tree into one sorted run without tombstones, and waits.
-  virtual Status CompactTree(TreeId tree) = 0;
+  // Flushes the tree, brings all its records with keys from `begin` on and before `end` (absent: no
+  // limit) into the last level, without versions and tombstones that nobody needs, and waits. It is
+  // done in steps, each of which is whole by itself; kAborted if the database closes meanwhile.
+  virtual Status CompactRange(TreeId tree, std::optional<std::string_view> begin,
+                              std::optional<std::string_view> end) = 0;
+  // The same for all keys: one sorted run.
+  Status CompactTree(TreeId tree) { return CompactRange(tree, std::nullopt, std::nullopt); }
 
   // Begins a checkpoint of a state no older than what is visible now, and returns at once; a worker
   // does it, and Listener::OnCheckpoint tells the end. Nobody waits for it: files that it needs and

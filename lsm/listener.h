@@ -16,7 +16,7 @@ struct CheckpointInfo;  // db.h
 
 enum class LogLevel { kDebug, kVerbose, kNotice, kWarning };
 
-enum class BackgroundWork { kSync, kFlush, kMerge };
+enum class BackgroundWork { kSync, kFlush, kCompaction };
 
 class Listener {
  public:
@@ -30,7 +30,7 @@ class Listener {
   virtual void OnBackgroundError(const Status& /*status*/) {}
   // The checkpoint that DB::StartCheckpoint began has ended.
   virtual void OnCheckpoint(const Status& /*status*/, const CheckpointInfo& /*info*/) {}
-  // One sync, flush or merge has ended, after so much time.
+  // One sync, flush or compaction has ended, after so much time.
   virtual void OnBackgroundWork(BackgroundWork /*work*/, int64_t /*micros*/) {}
   // Opening replays the log: `done` of `total` bytes.
   virtual void OnReplayProgress(uint64_t /*done*/, uint64_t /*total*/) {}

@@ -49,9 +49,11 @@ struct Options {
   // the replay after a crash takes.
   size_t wal_size_limit = size_t{512} << 20;
 
-  int l0_merge_trigger = 4;  // L0 files of a tree that start a merge into L1
-  int l0_slowdown_trigger = 12;
-  int l0_stop_trigger = 24;
+  // L0 files of a tree that start a compaction. What L0 gathers is written once more together with
+  // what it overlaps below, so that more files mean less rewriting, and more filters to ask.
+  int l0_merge_trigger = 8;
+  int l0_slowdown_trigger = 20;
+  int l0_stop_trigger = 36;
 };
 
 }  // namespace lsm

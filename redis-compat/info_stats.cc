@@ -153,9 +153,9 @@ void AppendEngineStats(const lsm::DbStats& stats, const lsm::WriteStall& stall, 
   fields.Add("engine_rotations", stats.rotations);
   fields.Add("engine_flushes", stats.flushes);
   fields.Add("engine_flush_bytes_written", stats.flush_bytes_written);
-  fields.Add("engine_merges", stats.merges);
-  fields.Add("engine_merge_bytes_read", stats.merge_bytes_read);
-  fields.Add("engine_merge_bytes_written", stats.merge_bytes_written);
+  fields.Add("engine_compactions", stats.compactions);
+  fields.Add("engine_compaction_bytes_read", stats.compaction_bytes_read);
+  fields.Add("engine_compaction_bytes_written", stats.compaction_bytes_written);
   fields.Add("engine_stall_state", lsm::ToString(stall.state));
   fields.Add("engine_stall_reason", lsm::ToString(stall.reason));
   fields.Add("engine_write_pace_bytes_per_sec", stall.bytes_per_second);

@@ -105,7 +105,7 @@ void Instance::FollowSettings() {
 }
 
 void Instance::OnSlowWork(lsm::BackgroundWork work, int64_t micros) {
-  constexpr std::array<std::string_view, 3> kEvents = {"wal-sync", "flush", "merge"};
+  constexpr std::array<std::string_view, 3> kEvents = {"wal-sync", "flush", "compaction"};
   observer_->NoteEvent(kEvents.at(static_cast<size_t>(work)), micros, time_->NowMs());
 }
 

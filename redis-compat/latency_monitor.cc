@@ -70,7 +70,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 8> kAdvice =
     {"flush",
      "Writing a memtable to disk took long, in the background. It stops no client unless "
      "INFO's engine_stall_state says so."},
-    {"merge",
+    {"compaction",
      "Merging files took long, in the background. It stops no client unless INFO's "
      "engine_stall_state says so."},
 }};

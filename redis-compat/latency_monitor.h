@@ -4,7 +4,7 @@
 //
 // Events: `command` and `fast-command` (executed commands), `expire-cycle` (a round of removing
 // expired keys), `log-append` (closing a group of units), `event-loop` (a tick with all of these),
-// and those of the engine's threads, which stop nobody: `wal-sync`, `flush`, `merge`.
+// and those of the engine's threads, which stop nobody: `wal-sync`, `flush`, `compaction`.
 //
 // Invariant: the number of events is bounded, since their names are constants here.
 //

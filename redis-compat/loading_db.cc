@@ -51,7 +51,10 @@ std::unique_ptr<lsm::ReadView> LoadingDb::NewReadView(const lsm::Snapshot&) {
 std::unique_ptr<lsm::Snapshot> LoadingDb::NewSnapshot() { return std::make_unique<NoSnapshot>(); }
 lsm::Status LoadingDb::Flush(lsm::TreeId) { return NotYet(); }
 lsm::Status LoadingDb::FlushAll() { return NotYet(); }
-lsm::Status LoadingDb::CompactTree(lsm::TreeId) { return NotYet(); }
+lsm::Status LoadingDb::CompactRange(lsm::TreeId, std::optional<std::string_view>,
+                                    std::optional<std::string_view>) {
+  return NotYet();
+}
 lsm::Status LoadingDb::StartCheckpoint(const std::string&, const std::vector<std::string>&) {
   return NotYet();
 }

@@ -37,7 +37,8 @@ class LoadingDb : public lsm::DB {
   lsm::Status BackgroundError() const override { return {}; }
   lsm::Status Flush(lsm::TreeId tree) override;
   lsm::Status FlushAll() override;
-  lsm::Status CompactTree(lsm::TreeId tree) override;
+  lsm::Status CompactRange(lsm::TreeId tree, std::optional<std::string_view> begin,
+                           std::optional<std::string_view> end) override;
   lsm::Status StartCheckpoint(const std::string& directory,
                               const std::vector<std::string>& obsolete) override;
   lsm::Result<lsm::CheckpointInfo> Checkpoint(const std::string& directory) override;

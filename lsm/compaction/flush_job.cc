@@ -17,7 +17,7 @@ Status AddSlice(const SliceInput& input, const std::vector<SequenceNumber>& pins
   std::vector<IteratorSource> sources;
   for (const MemTable* table : input.tables) sources.push_back({table->NewIterator(), nullptr});
   MergingIterator records(std::move(sources));
-  VersionPruner pruner(pins, /*nothing_beneath=*/false);
+  VersionPruner pruner(pins, /*older=*/nullptr);
   builder->BeginSlice(input.tree);
   for (records.SeekToFirst(); records.Valid(); records.Next()) {
     if (!pruner.Keep(records.user_key(), records.sequence(), records.type())) continue;
@@ -62,6 +62,7 @@ std::vector<FileMetadata> DescribeFile(uint64_t file_number, uint64_t file_size,
     file.file = file_number;
     file.slice_tree = slice.tree;
     file.file_size = file_size;
+    file.slice_size = slice.bytes;
     file.entries = slice.entries;
     file.tombstones = slice.tombstones;
     file.smallest_sequence = slice.smallest_sequence;

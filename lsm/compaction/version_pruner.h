@@ -6,8 +6,8 @@
 // same to everybody but for the newer one. So of each key and layer only the newest record is kept.
 // The newest record of a key is always among them.
 //
-// A tombstone in the oldest layer hides only records that are dropped with it; where the caller
-// knows that nothing older lies beneath, it goes too.
+// A tombstone in the oldest layer hides only records that are dropped with it; where no older file
+// has anything of its key, it goes too.
 //
 // Thread safety: none.
 
@@ -19,15 +19,17 @@
 #include <utility>
 #include <vector>
 
+#include "lsm/compaction/older_files.h"
 #include "lsm/format/internal_key.h"
 
 namespace lsm {
 
 class VersionPruner {
  public:
-  // REQUIRES: `pins` ascend. `nothing_beneath`: no older record of any key exists elsewhere.
-  VersionPruner(std::vector<SequenceNumber> pins, bool nothing_beneath)
-      : pins_(std::move(pins)), nothing_beneath_(nothing_beneath) {}
+  // `older` knows where older records may be, and must outlive this; null: anywhere.
+  // REQUIRES: `pins` ascend
+  VersionPruner(std::vector<SequenceNumber> pins, OlderFiles* older)
+      : pins_(std::move(pins)), older_(older) {}
 
   // REQUIRES: records come in internal order.
   bool Keep(std::string_view user_key, SequenceNumber sequence, RecordType type) {
@@ -41,12 +43,13 @@ class VersionPruner {
       return false;
     }
     layer_ = layer;
-    return !(nothing_beneath_ && layer == 0 && type == RecordType::kTombstone);
+    const bool may_go = type == RecordType::kTombstone && layer == 0 && older_ != nullptr;
+    return !may_go || older_->MayHold(user_key);
   }
 
  private:
   const std::vector<SequenceNumber> pins_;
-  const bool nothing_beneath_;
+  OlderFiles* const older_;
   bool first_ = true;
   std::string key_;
   std::ptrdiff_t layer_ = 0;

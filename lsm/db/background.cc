@@ -26,11 +26,11 @@ void DBImpl::ScheduleFlush() {
   executor_->Schedule(Executor::Lane::kFlush, [this] { BackgroundFlush(); });
 }
 
-void DBImpl::ScheduleMerge() {
-  if (merge_scheduled_ || !opened_ || closed_ || closing_.load()) return;
-  merge_scheduled_ = true;
+void DBImpl::ScheduleCompaction() {
+  if (compaction_scheduled_ || !opened_ || closed_ || closing_.load()) return;
+  compaction_scheduled_ = true;
   ++jobs_;
-  executor_->Schedule(Executor::Lane::kCompaction, [this] { BackgroundMerge(); });
+  executor_->Schedule(Executor::Lane::kCompaction, [this] { BackgroundCompaction(); });
 }
 
 void DBImpl::ScheduleSync() {
@@ -61,7 +61,7 @@ bool DBImpl::FlushWanted() const {
 
 void DBImpl::RetryBackgroundWork() {
   if (!BackingOff(flush_failed_at_)) ScheduleFlush();
-  if (!merge_queue_.empty() && !BackingOff(merge_failed_at_)) ScheduleMerge();
+  if (!compaction_queue_.empty() && !BackingOff(compaction_failed_at_)) ScheduleCompaction();
 }
 
 Status DBImpl::RunFlushLane() {
@@ -197,7 +197,7 @@ void DBImpl::RequestSync() {
   const bool all_synced = wal_.synced_through() >= visible_sequence();
   // Nothing to do is the common case under `everysec` and must stay cheap.
   MutexLock lock(&mutex_);
-  if (flush_error_.ok() && merge_error_.ok() && !rescue_wanted_.load()) {
+  if (flush_error_.ok() && compaction_error_.ok() && !rescue_wanted_.load()) {
     if (!all_synced && !wal_.SyncCoversAll()) ScheduleSync();
     return;
   }

@@ -5,7 +5,7 @@
 //     write.cc                      units, groups, undo
 //     rotate.cc                     what happens to memtables when a group has been closed
 //     read_view.* read.cc           views, point reads, iterators, snapshots
-//     background.cc flush.cc merge.cc rescue.cc   the jobs
+//     background.cc flush.cc compaction.cc rescue.cc   the jobs
 //     cold_reader.*                 what reads in memory only lacked is fetched
 //     checkpoint.cc checkpoint_writer.*           copies that are databases themselves
 //     record.cc                     version edits, the log's segments, files that are obsolete
@@ -26,8 +26,8 @@
 //   - Memtables are frozen only while no group is open: a frozen table is wholly in the log.
 //   - An SST file is named by the manifest only after the log is synced through what it holds.
 //   - A TreeState is published only after the edit that describes it is in the manifest.
-//   - At most one job of the flush lane, of the merge lane and of the checkpoint lane is scheduled
-//     or running; of the sync lane one may be scheduled while one runs.
+//   - At most one job of the flush lane, of the compaction lane and of the checkpoint lane is
+//     scheduled or running; of the sync lane one may be scheduled while one runs.
 
 #pragma once
 
@@ -44,6 +44,8 @@
 #include <utility>
 #include <vector>
 
+#include "lsm/compaction/compaction_job.h"
+#include "lsm/compaction/compaction_picker.h"
 #include "lsm/compaction/flush_job.h"
 #include "lsm/db.h"
 #include "lsm/db/checkpoint_writer.h"
@@ -111,7 +113,8 @@ class DBImpl final : public DB {
   Status BackgroundError() const override;
   Status Flush(TreeId tree) override;
   Status FlushAll() override;
-  Status CompactTree(TreeId tree) override;
+  Status CompactRange(TreeId tree, std::optional<std::string_view> begin,
+                      std::optional<std::string_view> end) override;
   Status StartCheckpoint(const std::string& directory,
                          const std::vector<std::string>& obsolete) override;
   Result<CheckpointInfo> Checkpoint(const std::string& directory) override;
@@ -190,10 +193,10 @@ class DBImpl final : public DB {
 
   // ---- background.cc
   void ScheduleFlush() REQUIRES_LOCK(mutex_);
-  void ScheduleMerge() REQUIRES_LOCK(mutex_);
+  void ScheduleCompaction() REQUIRES_LOCK(mutex_);
   void ScheduleSync() REQUIRES_LOCK(mutex_);
   void BackgroundFlush();
-  void BackgroundMerge();
+  void BackgroundCompaction();
   void BackgroundSync();
   bool FlushWanted() const REQUIRES_LOCK(mutex_);
   bool WantsFlush(const Tree& tree) const REQUIRES_LOCK(mutex_);
@@ -240,14 +243,26 @@ class DBImpl final : public DB {
   // A segment to go on with that no failed sync has touched.
   Result<std::shared_ptr<LogWriter>> RescueSegment() REQUIRES_LOCK(prepare_mutex_);
 
-  // ---- merge.cc
-  struct MergePlan;
-  void QueueMerge(const Tree& tree) REQUIRES_LOCK(mutex_);
-  bool PickMerge(MergePlan* plan) REQUIRES_LOCK(mutex_);
-  Status RunMerge(const MergePlan& plan) EXCLUDES_LOCK(mutex_);
-  Status PublishMerge(const MergePlan& plan, const std::vector<FileMetadata>& files)
+  // ---- compaction.cc
+  struct CompactionPlan;
+  // A tree that may have something to compact, as it was when it was chosen.
+  struct Candidate {
+    TreeRef tree;
+    std::shared_ptr<const Version> version;
+    CompactionSituation situation;
+    std::shared_ptr<ManualCompaction> manual;  // null: nobody asked
+  };
+  CompactionSituation SituationOf(const Tree& tree) const REQUIRES_LOCK(mutex_);
+  bool CompactionWanted(const Tree& tree) const REQUIRES_LOCK(mutex_);
+  void QueueCompaction(const Tree& tree) REQUIRES_LOCK(mutex_);
+  std::vector<Candidate> ChooseTrees() REQUIRES_LOCK(mutex_);
+  bool PickCompaction(CompactionPlan* plan) EXCLUDES_LOCK(mutex_);
+  void FinishTree(const Candidate& candidate) EXCLUDES_LOCK(mutex_);
+  Status RunCompactionPlan(CompactionPlan* plan) EXCLUDES_LOCK(mutex_);
+  Status PublishCompaction(const CompactionPlan& plan, const CompactionOutput& output)
       EXCLUDES_LOCK(mutex_);
-  bool MergeWanted(const Tree& tree) const REQUIRES_LOCK(mutex_);
+  void CountCompaction(const CompactionPlan& plan, const CompactionOutput& output)
+      REQUIRES_LOCK(mutex_);
 
   // ---- record.cc
   uint64_t NewFileNumber() { return next_file_number_.fetch_add(1); }
@@ -327,6 +342,7 @@ class DBImpl final : public DB {
   std::unique_ptr<Executor> own_executor_;
   Executor* const executor_;
   const TableTarget target_;
+  const CompactionPicker picker_;
   std::shared_ptr<ObsoleteFiles> obsolete_;
   BlockCache block_cache_;
   TableCache tables_;
@@ -371,8 +387,8 @@ class DBImpl final : public DB {
   std::set<std::pair<SequenceNumber, TreeId>> unflushed_ GUARDED_BY(mutex_);
   // Dropped ones that are still in trees_, by the unit that dropped them.
   std::set<std::pair<SequenceNumber, TreeId>> dropped_ GUARDED_BY(mutex_);
-  std::set<TreeId> merge_queue_ GUARDED_BY(mutex_);   // trees that may want a merge
-  std::set<TreeId> frozen_trees_ GUARDED_BY(mutex_);  // with tables or counters to flush
+  std::set<TreeId> compaction_queue_ GUARDED_BY(mutex_);  // trees that may want one
+  std::set<TreeId> frozen_trees_ GUARDED_BY(mutex_);      // with tables or counters to flush
   std::multiset<size_t> memtable_counts_ GUARDED_BY(mutex_);
   std::multiset<size_t> l0_counts_ GUARDED_BY(mutex_);
   size_t memtable_bytes_ GUARDED_BY(mutex_) = 0;  // tables that hold records
@@ -388,12 +404,12 @@ class DBImpl final : public DB {
   uint64_t synced_bytes_ GUARDED_BY(mutex_) = 0;     // of what the log has written
   Status flush_error_ GUARDED_BY(mutex_);
   int64_t flush_failed_at_ GUARDED_BY(mutex_) = 0;  // when it failed last; 0: it works
-  int64_t merge_failed_at_ GUARDED_BY(mutex_) = 0;
+  int64_t compaction_failed_at_ GUARDED_BY(mutex_) = 0;
   uint64_t flush_failures_ GUARDED_BY(mutex_) = 0;
-  Status merge_error_ GUARDED_BY(mutex_);
-  uint64_t merge_failures_ GUARDED_BY(mutex_) = 0;
+  Status compaction_error_ GUARDED_BY(mutex_);
+  uint64_t compaction_failures_ GUARDED_BY(mutex_) = 0;
   bool flush_scheduled_ GUARDED_BY(mutex_) = false;
-  bool merge_scheduled_ GUARDED_BY(mutex_) = false;
+  bool compaction_scheduled_ GUARDED_BY(mutex_) = false;
   bool sync_scheduled_ GUARDED_BY(mutex_) = false;
   std::string checkpoint_directory_ GUARDED_BY(mutex_);  // of the one under way, else empty
   std::vector<std::string> obsolete_checkpoints_ GUARDED_BY(mutex_);

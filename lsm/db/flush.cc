@@ -132,7 +132,7 @@ void DBImpl::InstallItem(const FlushPlan::Item& item, std::shared_ptr<const Vers
   SetState(tree, std::move(state), garbage);
   if (!tree->HasFrozen()) frozen_trees_.erase(tree->id);
   NoteUnflushed(tree);
-  QueueMerge(*tree);
+  QueueCompaction(*tree);
 }
 
 void DBImpl::InstallFlush(const FlushPlan& plan, const NewVersions& versions) {

@@ -77,6 +77,7 @@ DBImpl::DBImpl(const Options& options, std::string directory)
       own_executor_(options.executor == nullptr ? Executor::Threads() : nullptr),
       executor_(options.executor == nullptr ? own_executor_.get() : options.executor),
       target_(TableTarget::From(options, directory_)),
+      picker_(CompactionLimits::From(options)),
       obsolete_(std::make_shared<ObsoleteFiles>()),
       block_cache_(options.block_cache_size),
       tables_(fs_, directory_, options.max_open_files, &block_cache_),
@@ -185,7 +186,7 @@ Status DBImpl::BeginService(ManifestState state, uint64_t manifest_number,
   RETURN_IF_ERROR(RemoveOrphans(names));
   MutexLock lock(&mutex_);
   opened_ = true;
-  for (const auto& [id, tree] : trees_) QueueMerge(*tree);
+  for (const auto& [id, tree] : trees_) QueueCompaction(*tree);
   static_cast<void>(UpdateStall());
   if (FlushWanted() || HousekeepingWanted()) ScheduleFlush();
   return {};

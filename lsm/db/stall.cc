@@ -78,7 +78,7 @@ WriteStall ComputeStall(const Options& options, const StallInput& input) {
 
   // A stop that background work cannot end by itself has that work's failure for a reason.
   const bool failed =
-      stall.reason == WriteStall::Reason::kL0Files ? input.merge_failed : input.flush_failed;
+      stall.reason == WriteStall::Reason::kL0Files ? input.compaction_failed : input.flush_failed;
   if (stall.state == WriteStall::State::kStop && failed) {
     stall.reason =
         input.disk_full ? WriteStall::Reason::kDiskFull : WriteStall::Reason::kBackgroundError;

@@ -36,10 +36,10 @@ struct StallInput {
   uint64_t flush_rate = 0;
   uint64_t compaction_rate = 0;
   uint64_t sync_rate = 0;
-  bool log_failed = false;    // a sync of the log failed and its data are not rewritten yet
-  bool flush_failed = false;  // the last flush failed
-  bool merge_failed = false;  // the last merge failed
-  bool disk_full = false;     // one of them for want of space
+  bool log_failed = false;         // a sync of the log failed and its data are not rewritten yet
+  bool flush_failed = false;       // the last flush failed
+  bool compaction_failed = false;  // the last compaction failed
+  bool disk_full = false;          // one of them for want of space
 };
 
 // The most severe of what applies; its delay is left to a WritePacer.

@@ -48,8 +48,8 @@ bool DBImpl::UpdateStall() {
   input.sync_rate = sync_drain_.BytesPerSecond();
   input.log_failed = rescue_wanted_.load();
   input.flush_failed = !flush_error_.ok();
-  input.merge_failed = !merge_error_.ok();
-  input.disk_full = flush_error_.IsNoSpace() || merge_error_.IsNoSpace();
+  input.compaction_failed = !compaction_error_.ok();
+  input.disk_full = flush_error_.IsNoSpace() || compaction_error_.IsNoSpace();
   const WriteStall before = stall_;
   stall_ = ComputeStall(options_, input);
   if (stall_.state != before.state) {
@@ -90,7 +90,7 @@ Status DBImpl::BackgroundError() const {
 
 Status DBImpl::CauseOfStop() const {
   if (Status log = wal_.failure(); !log.ok()) return log;
-  return flush_error_.ok() ? merge_error_ : flush_error_;
+  return flush_error_.ok() ? compaction_error_ : flush_error_;
 }
 
 DbStats DBImpl::Stats() const {

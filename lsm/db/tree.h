@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "lsm/compaction/compaction_picker.h"
 #include "lsm/memtable/memtable.h"
 #include "lsm/types.h"
 #include "lsm/util/mutex.h"
@@ -72,6 +73,13 @@ struct TreeState {
   std::shared_ptr<const Version> version;
 };
 
+// A call of DB::CompactRange; what changes is guarded by the state lock.
+struct ManualCompaction {
+  CompactionRange range;
+  uint64_t first_new_file = 0;  // files from this number on were written after the call
+  bool done = false;
+};
+
 struct Tree {
   Tree(TreeId tree_id, SequenceNumber created_by, const TreeCounters& initial)
       : id(tree_id), created(created_by), counters(initial) {}
@@ -95,7 +103,8 @@ struct Tree {
   SequenceNumber flushed_through = 0;
   bool drop_recorded = false;  // the manifest does not know the tree any more
   bool discounted = false;     // no sum of DBImpl's counts it any more
-  bool compact = false;        // somebody asked for one sorted run
+  // What somebody waits for to be compacted, first come first served.
+  std::vector<std::shared_ptr<ManualCompaction>> manual;
 
   // The oldest unit that is only in the log and in memory; 0 if there is none.
   SequenceNumber OldestUnflushed() const;

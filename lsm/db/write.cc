@@ -212,7 +212,7 @@ void DBImpl::UndoDropTree(TreeId tree, SequenceNumber sequence) {
   found->second->dropped = 0;
   dropped_.erase({sequence, tree});
   NoteDropped();
-  QueueMerge(*found->second);  // what was passed over because of the drop
+  QueueCompaction(*found->second);  // what was passed over because of the drop
   std::erase_if(group_.structural, [&](const StructuralOp& op) {
     return op.sequence == sequence && op.tree == tree && !op.create;
   });

@@ -12,12 +12,16 @@ namespace {
 constexpr size_t kMagicSize = 8;
 constexpr size_t kChecksumAt = kFileHeaderSize - 8;
 
+uint32_t FormatVersionOf(std::string_view magic) {
+  return magic == kLogMagic ? kLogFormatVersion : kManifestFormatVersion;
+}
+
 }  // namespace
 
 std::string EncodeFileHeader(std::string_view magic, uint64_t number) {
   assert(magic.size() == kMagicSize);
   std::string header(magic);
-  PutFixed32(&header, kFormatVersion);
+  PutFixed32(&header, FormatVersionOf(magic));
   PutFixed32(&header, 0);
   PutFixed64(&header, number);
   PutFixed64(&header, Checksum(header, 0, 0));
@@ -33,7 +37,7 @@ Result<uint64_t> DecodeFileHeader(std::string_view magic, std::string_view bytes
     return Status::Corruption("the file header's checksum is wrong");
   }
   const uint32_t version = DecodeFixed32(bytes.data() + kMagicSize);
-  if (version != kFormatVersion) {
+  if (version != FormatVersionOf(magic)) {
     return Status::InvalidArgument("format version " + std::to_string(version) +
                                    " is not known to this release");
   }

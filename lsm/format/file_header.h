@@ -20,7 +20,8 @@
 
 namespace lsm {
 
-inline constexpr uint32_t kFormatVersion = 1;
+inline constexpr uint32_t kLogFormatVersion = 1;
+inline constexpr uint32_t kManifestFormatVersion = 2;
 inline constexpr size_t kFileHeaderSize = 32;
 inline constexpr std::string_view kLogMagic = "VARVEWAL";
 inline constexpr std::string_view kManifestMagic = "VARVEMAN";

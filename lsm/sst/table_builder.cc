@@ -83,6 +83,7 @@ struct TableBuilder::Rep {
 
   // The open slice.
   bool slice_open = false;
+  uint64_t slice_begin = 0;
   SliceSummary summary;
   SstProperties properties;
   BlockBuilder block;
@@ -171,6 +172,7 @@ void TableBuilder::BeginSlice(TreeId tree) {
   VARVE_CHECK(!r.slice_open && r.values.empty());
   VARVE_CHECK(r.summaries.empty() || r.summaries.back().tree < tree);
   r.slice_open = true;
+  r.slice_begin = r.offset();
   r.summary = {};
   r.summary.tree = tree;
   r.properties = {};
@@ -244,6 +246,7 @@ Status TableBuilder::EndSlice() {
   slice.properties = r.WriteBlock(&properties, Compression::kNone);
   slice.index = r.WriteBlock(r.index.Finish(), r.options.compression);
   r.index.Reset();
+  s.bytes = r.offset() - r.slice_begin;
   r.directory.push_back(slice);
   r.summaries.push_back(std::move(s));
   return r.status;

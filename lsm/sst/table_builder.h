@@ -31,6 +31,7 @@ struct TableBuilderOptions {
 // What was written, one a slice: what the manifest needs to know.
 struct SliceSummary {
   TreeId tree = 0;
+  uint64_t bytes = 0;  // of its blocks, of all kinds
   uint64_t entries = 0;
   uint64_t tombstones = 0;
   SequenceNumber smallest_sequence = 0;

@@ -174,7 +174,7 @@ class Shell {
     figure("wal_segments", stats.wal_segments);
     figure("rotations", stats.rotations);
     figure("flushes", stats.flushes);
-    figure("merges", stats.merges);
+    figure("compactions", stats.compactions);
     PrintLine("stall=" + std::string(ToString(db_->CurrentStall().state)));
     return {};
   }

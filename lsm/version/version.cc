@@ -36,6 +36,27 @@ Files::const_iterator FirstNotBefore(const Files& files, std::string_view key) {
 
 Version::Version(Levels levels) : levels_(std::move(levels)) {
   for (int level = 1; level < kMaxLevels; ++level) assert(InOrder(files(level)));
+  for (size_t level = 0; level < levels_.size(); ++level) {
+    Sums& sums = sums_[level];
+    for (const FileRef& file : levels_[level]) {
+      sums.bytes += file->slice_size;
+      sums.entries += file->entries;
+      sums.tombstones += file->tombstones;
+      const double share = kHeavyShare * static_cast<double>(file->entries);
+      const bool heavy = file->tombstones > 0 && static_cast<double>(file->tombstones) >= share;
+      sums.heavy_files += heavy ? 1 : 0;
+    }
+  }
+}
+
+std::span<const FileRef> Version::Overlapping(int level, std::string_view smallest,
+                                              std::string_view largest) const {
+  assert(level > 0);
+  const Files& files = levels_[static_cast<size_t>(level)];
+  const auto begin = lsm::FirstNotBefore(files, smallest);
+  auto end = begin;
+  while (end != files.end() && (*end)->smallest_key <= largest) ++end;
+  return {begin, end};
 }
 
 Result<std::shared_ptr<const Version>> Version::Apply(

@@ -10,6 +10,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -32,6 +33,20 @@ class Version {
 
   const std::vector<FileRef>& files(int level) const { return levels_[static_cast<size_t>(level)]; }
 
+  // What the files of a level add up to.
+  struct Sums {
+    uint64_t bytes = 0;  // of the slices
+    uint64_t entries = 0;
+    uint64_t tombstones = 0;
+    size_t heavy_files = 0;  // at least kHeavyShare of whose records are tombstones
+  };
+  static constexpr double kHeavyShare = 0.5;
+  const Sums& sums(int level) const { return sums_[static_cast<size_t>(level)]; }
+
+  // The files of a level below L0 that hold keys from `smallest` to `largest`, both included.
+  std::span<const FileRef> Overlapping(int level, std::string_view smallest,
+                                       std::string_view largest) const;
+
   // This version with files taken out of and put into levels. Each file added to L0 is newer than
   // all before it, in L0 and in `added`. kCorruption if a removed file is not
   // there, an added one already is, or files of a level below L0 would overlap.
@@ -52,6 +67,7 @@ class Version {
   const FileRef* FirstNotBefore(int level, std::string_view key) const;
 
   Levels levels_;
+  std::array<Sums, kMaxLevels> sums_;
 };
 
 template <typename Ask>

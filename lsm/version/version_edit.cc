@@ -40,6 +40,7 @@ void PutFile(std::string* to, const FileMetadata& file) {
   PutVarint64(to, file.file);
   PutVarint32(to, file.slice_tree);
   PutVarint64(to, file.file_size);
+  PutVarint64(to, file.slice_size);
   PutVarint64(to, file.entries);
   PutVarint64(to, file.tombstones);
   PutVarint64(to, file.smallest_sequence);
@@ -73,7 +74,8 @@ bool GetKey(std::string_view* input, std::string* key) {
 
 bool GetFile(std::string_view* input, FileMetadata* file) {
   return GetFileNumber(input, &file->file) && GetVarint32(input, &file->slice_tree) &&
-         GetVarint64(input, &file->file_size) && GetVarint64(input, &file->entries) &&
+         GetVarint64(input, &file->file_size) && GetVarint64(input, &file->slice_size) &&
+         file->slice_size <= file->file_size && GetVarint64(input, &file->entries) &&
          GetVarint64(input, &file->tombstones) && file->tombstones <= file->entries &&
          GetSequence(input, &file->smallest_sequence) &&
          GetSequence(input, &file->largest_sequence) &&
@@ -167,10 +169,10 @@ std::string Text(uint64_t number) { return std::to_string(number); }
 
 std::string DebugFile(const FileMetadata& file) {
   return "file " + Text(file.file) + " slice " + Text(file.slice_tree) + " size " +
-         Text(file.file_size) + " entries " + Text(file.entries) + " tombstones " +
-         Text(file.tombstones) + " sequences " + Text(file.smallest_sequence) + ".." +
-         Text(file.largest_sequence) + " keys " + Quoted(file.smallest_key) + ".." +
-         Quoted(file.largest_key);
+         Text(file.file_size) + " slice size " + Text(file.slice_size) + " entries " +
+         Text(file.entries) + " tombstones " + Text(file.tombstones) + " sequences " +
+         Text(file.smallest_sequence) + ".." + Text(file.largest_sequence) + " keys " +
+         Quoted(file.smallest_key) + ".." + Quoted(file.largest_key);
 }
 
 }  // namespace

@@ -19,8 +19,8 @@
 //     12  remove file         varint tree, varint level, varint file
 //     13  add file            varint tree, varint level, file metadata
 //
-//     file metadata: varint file, varint slice tree, varint file size, varint entries,
-//       varint tombstones, varint smallest sequence, varint largest sequence,
+//     file metadata: varint file, varint slice tree, varint file size, varint slice size,
+//       varint entries, varint tombstones, varint smallest sequence, varint largest sequence,
 //       varint length, smallest user key, varint length, largest user key
 //
 // Thread safety: none; plain values.
@@ -44,8 +44,9 @@ inline constexpr int kMaxLevels = 7;
 // One tree's slice of an SST file.
 struct FileMetadata {
   uint64_t file = 0;
-  TreeId slice_tree = 0;   // under which id the slice stands in the file
-  uint64_t file_size = 0;  // of the whole file
+  TreeId slice_tree = 0;    // under which id the slice stands in the file
+  uint64_t file_size = 0;   // of the whole file
+  uint64_t slice_size = 0;  // of the slice: its data, filter, properties and index blocks
   uint64_t entries = 0;
   uint64_t tombstones = 0;
   SequenceNumber smallest_sequence = 0;

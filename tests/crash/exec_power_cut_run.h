@@ -4,7 +4,8 @@
 //
 //   1. Sizes, appendfsync and the schedule of background work come from the seed.
 //   2. In each tick some clients are fed some bytes of their transactions; each transaction writes
-//      over several databases, flushes and swaps them. Syncs, flushes and merges happen in between.
+//      over several databases, flushes and swaps them. Syncs, flushes and compactions happen in
+//      between.
 //   3. The power goes at a random change of the file system - also while the database is opened -
 //      and what was not synced survives or not, block by block; or only the process dies.
 //   4. The server is started on what is left. Its databases must equal the state after a prefix of

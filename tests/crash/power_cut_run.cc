@@ -288,7 +288,7 @@ class Life {
       }
       const lsm::DbStats stats = db_->Stats();
       result_.flushes += stats.flushes;
-      result_.merges += stats.merges;
+      result_.compactions += stats.compactions;
     }
     const bool only_the_process = random_.OneIn(6) && bug_ == PlantedBug::kNone;
     promised_ = only_the_process ? std::max(synced_, appended_) : synced_;

@@ -2,8 +2,8 @@
 // PowerCutRun is one seeded life of a database in memory, with several deaths.
 //
 //   1. Options, sizes and the schedule of background work come from the seed.
-//   2. Units are written over several trees in groups; syncs, flushes and merges happen in between,
-//      and more groups are written in the middle of flushes.
+//   2. Units are written over several trees in groups; syncs, flushes and compactions happen in
+//      between, and more groups are written in the middle of flushes.
 //   3. The power goes at a random change of the file system - also during recovery or close - and
 //      what was not synced survives or not, block by block and name by name, as the seed decides;
 //      or only the process dies.
@@ -42,7 +42,7 @@ struct PowerCutResult {
   uint64_t cuts_with_flush_in_flight = 0;
   uint64_t cuts_while_opening = 0;
   uint64_t flushes = 0;
-  uint64_t merges = 0;
+  uint64_t compactions = 0;
 };
 
 // The same seed and bug give the same result.

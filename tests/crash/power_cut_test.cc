@@ -55,10 +55,10 @@ class Campaign {
     }
     std::printf(
         "\n%llu runs: %llu units, %llu deaths (%llu with a flush in flight, %llu while "
-        "opening), %llu flushes, %llu merges; %llu violations\n",
+        "opening), %llu flushes, %llu compactions; %llu violations\n",
         Number(done_), Number(total_.units), Number(total_.deaths),
         Number(total_.cuts_with_flush_in_flight), Number(total_.cuts_while_opening),
-        Number(total_.flushes), Number(total_.merges), Number(violations_));
+        Number(total_.flushes), Number(total_.compactions), Number(violations_));
     return violations_ == 0;
   }
 
@@ -81,7 +81,7 @@ class Campaign {
       total_.cuts_with_flush_in_flight += result.cuts_with_flush_in_flight;
       total_.cuts_while_opening += result.cuts_while_opening;
       total_.flushes += result.flushes;
-      total_.merges += result.merges;
+      total_.compactions += result.compactions;
       if (++done_ % 500 == 0) {
         std::fprintf(stderr, "\r%llu of %llu runs", Number(done_), Number(runs_));
       }

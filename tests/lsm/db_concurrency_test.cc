@@ -75,7 +75,7 @@ TEST_CASE("readers see every key at one value of each unit while tables rotate, 
   for (std::thread& reader : readers) reader.join();
   CHECK(disagreements == 0);
   CHECK(db->Stats().flushes > 3);
-  CHECK(db->Stats().merges > 0);
+  CHECK(db->Stats().compactions > 0);
   CHECK((*opened)->Close().ok());
 }
 

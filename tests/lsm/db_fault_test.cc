@@ -110,7 +110,7 @@ class Life {
     if (i % 2 == 0) executor_.RunOne();
     if (i % 5 == 0) db_->RequestSync();
     if (i % 9 == 8) Ignore(db_->Flush(tree_));
-    merges_ = std::max(merges_, db_->Stats().merges);
+    merges_ = std::max(merges_, db_->Stats().compactions);
   }
 
   void Drop() {

@@ -8,6 +8,7 @@
 
 #include "lsm/format/checksum.h"
 #include "lsm/format/coding.h"
+#include "lsm/format/file_header.h"
 #include "lsm/format/file_names.h"
 #include "lsm/random.h"
 #include "tests/support/golden.h"
@@ -22,7 +23,7 @@ constexpr char kDirectory[] = "db";
 std::string Text(const ManifestState& state) { return state.Snapshot().DebugString(); }
 
 FileMetadata File(uint64_t number, const std::string& smallest, const std::string& largest) {
-  return {number, 7, number * 1000, 10, 1, number, number + 5, smallest, largest};
+  return {number, 7, number * 1000, number * 900, 10, 1, number, number + 5, smallest, largest};
 }
 
 VersionEdit FirstEdit() {
@@ -291,12 +292,13 @@ TEST_CASE("a manifest of a later format version is refused by that name") {
   MakeManifest(&fs);
   const std::string path = ManifestFileName(kDirectory, 4);
   std::string bytes = fs.Contents(path);
-  EncodeFixed32(bytes.data() + 8, 2);
+  EncodeFixed32(bytes.data() + 8, kManifestFormatVersion + 1);
   EncodeFixed64(bytes.data() + 24, Checksum(std::string_view(bytes).substr(0, 24), 0, 0));
   fs.SetContents(path, bytes);
   const Status status = RecoverManifest(&fs, kDirectory).status();
   CHECK(status.IsInvalidArgument());
-  CHECK(status.ToString().find("MANIFEST-000004: offset 0: format version 2") != std::string::npos);
+  CHECK(status.ToString().find("MANIFEST-000004: offset 0: format version " +
+                               std::to_string(kManifestFormatVersion + 1)) != std::string::npos);
 }
 
 TEST_CASE("a manifest under the name of another is corruption") {

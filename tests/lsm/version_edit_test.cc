@@ -29,7 +29,7 @@ VersionEdit FullEdit() {
   edit.dropped_trees = {5};
   edit.flushed = {{7, 298, {1, -1, std::numeric_limits<int64_t>::min(), 64}}};
   edit.removed_files = {{7, 0, 11}};
-  edit.added_files = {{7, 6, {12, 4, 4096, 10, 2, 100, 298, "", std::string("z\0\xff", 3)}}};
+  edit.added_files = {{7, 6, {12, 4, 4096, 3900, 10, 2, 100, 298, "", std::string("z\0\xff", 3)}}};
   return edit;
 }
 
@@ -108,7 +108,7 @@ TEST_CASE("fields that no writer makes are corruption") {
   };
   REQUIRE(VersionEdit::Decode(field(1, {5}) + field(3, {6})).ok());
   REQUIRE(VersionEdit::Decode(field(6, {5}) + field(6, {6})).ok());
-  const std::string file = field(13, {1, 0, 7, 1, 4096, 10, 0, 1, 9}) + "\1a\1b";
+  const std::string file = field(13, {1, 0, 7, 1, 4096, 4000, 10, 0, 1, 9}) + "\1a\1b";
   REQUIRE(VersionEdit::Decode(file).ok());
 
   CHECK_FALSE(VersionEdit::Decode(field(0, {1})).ok());
@@ -119,9 +119,14 @@ TEST_CASE("fields that no writer makes are corruption") {
   CHECK_FALSE(VersionEdit::Decode(field(6, {0})).ok());                            // file 0
   CHECK_FALSE(VersionEdit::Decode(field(9, {uint64_t{1} << 32})).ok());            // tree id
   CHECK_FALSE(VersionEdit::Decode(field(12, {1, uint64_t{kMaxLevels}, 7})).ok());  // level
-  CHECK_FALSE(VersionEdit::Decode(field(13, {1, 0, 7, 1, 4096, 10, 11, 1, 9}) + "\1a\1b").ok());
-  CHECK_FALSE(VersionEdit::Decode(field(13, {1, 0, 7, 1, 4096, 10, 0, 9, 1}) + "\1a\1b").ok());
-  CHECK_FALSE(VersionEdit::Decode(field(13, {1, 0, 7, 1, 4096, 10, 0, 1, 9}) + "\1b\1a").ok());
+  CHECK_FALSE(
+      VersionEdit::Decode(field(13, {1, 0, 7, 1, 4096, 4000, 10, 11, 1, 9}) + "\1a\1b").ok());
+  CHECK_FALSE(
+      VersionEdit::Decode(field(13, {1, 0, 7, 1, 4096, 4000, 10, 0, 9, 1}) + "\1a\1b").ok());
+  CHECK_FALSE(
+      VersionEdit::Decode(field(13, {1, 0, 7, 1, 4096, 4000, 10, 0, 1, 9}) + "\1b\1a").ok());
+  CHECK_FALSE(
+      VersionEdit::Decode(field(13, {1, 0, 7, 1, 4096, 4097, 10, 0, 1, 9}) + "\1a\1b").ok());
 }
 
 TEST_CASE("random bytes as an edit are decoded or refused, and nothing else") {
@@ -160,7 +165,7 @@ TEST_CASE("the bytes of an edit are those of its golden file") {
                         {4, "remove from tree 7, level 0, file 11"},
                         {3, "add to tree 7, level 6:"},
                         {2, "file 12, slice of tree 4"},
-                        {2, "4096 bytes"},
+                        {4, "4096 bytes, 3900 of them the slice"},
                         {2, "10 entries, 2 tombstones"},
                         {3, "sequences from 100 to 298"},
                         {1, "smallest key, empty"},

@@ -24,11 +24,11 @@ TEST_CASE("background work is told to the loop if it took as long as is watched"
   CHECK_FALSE(host.RunTasks());  // nothing is watched
   listener.set_watched_micros(1000);
   listener.OnBackgroundWork(lsm::BackgroundWork::kSync, 999);
-  listener.OnBackgroundWork(lsm::BackgroundWork::kMerge, 1000);
+  listener.OnBackgroundWork(lsm::BackgroundWork::kCompaction, 1000);
   CHECK(told.empty());
   CHECK(host.RunTasks());
   REQUIRE(told.size() == 1);
-  CHECK(told[0] == std::pair{lsm::BackgroundWork::kMerge, int64_t{1000}});
+  CHECK(told[0] == std::pair{lsm::BackgroundWork::kCompaction, int64_t{1000}});
 }
 
 TEST_CASE("a failure of background work wakes who waits, and is in the log once") {
@@ -54,17 +54,17 @@ TEST_CASE("what the engine's threads did slowly is among the latency events") {
   REQUIRE(server.Call("CONFIG SET latency-monitor-threshold 50") == "OK");
   listener.OnBackgroundWork(lsm::BackgroundWork::kFlush, 70'000);
   listener.OnBackgroundWork(lsm::BackgroundWork::kSync, 50'000);
-  listener.OnBackgroundWork(lsm::BackgroundWork::kMerge, 49'999);
+  listener.OnBackgroundWork(lsm::BackgroundWork::kCompaction, 49'999);
   server.host().RunTasks();
   const LatencyMonitor& monitor = server.instance().observer().monitor();
   REQUIRE(monitor.Find("flush") != nullptr);
   CHECK(monitor.Find("flush")->worst_ms == 70);
   CHECK(monitor.Find("wal-sync") != nullptr);
-  CHECK(monitor.Find("merge") == nullptr);
+  CHECK(monitor.Find("compaction") == nullptr);
   REQUIRE(server.Call("CONFIG SET latency-monitor-threshold 0") == "OK");
-  listener.OnBackgroundWork(lsm::BackgroundWork::kMerge, 70'000);
+  listener.OnBackgroundWork(lsm::BackgroundWork::kCompaction, 70'000);
   server.host().RunTasks();
-  CHECK(monitor.Find("merge") == nullptr);
+  CHECK(monitor.Find("compaction") == nullptr);
 }
 
 TEST_CASE("a slow round of commands is an event of the loop, its commands are events too") {

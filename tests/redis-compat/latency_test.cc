@@ -123,7 +123,7 @@ TEST_CASE("an event keeps the worst of each second, the newest 160 seconds, and 
   CHECK(monitor.Reset("command"));
   CHECK_FALSE(monitor.Reset("command"));
   monitor.Add("flush", 1, 10);
-  monitor.Add("merge", 1, 10);
+  monitor.Add("compaction", 1, 10);
   CHECK(monitor.ResetAll() == 2);
 }
 

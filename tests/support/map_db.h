@@ -71,7 +71,10 @@ class MapDb : public DB {
   Status BackgroundError() const override { return {}; }
   Status Flush(TreeId) override { return {}; }
   Status FlushAll() override { return {}; }
-  Status CompactTree(TreeId) override { return {}; }
+  Status CompactRange(TreeId, std::optional<std::string_view>,
+                      std::optional<std::string_view>) override {
+    return {};
+  }
   Status StartCheckpoint(const std::string& directory,
                          const std::vector<std::string>& obsolete) override;
   Result<CheckpointInfo> Checkpoint(const std::string& directory) override;

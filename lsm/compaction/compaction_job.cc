@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+#include "lsm/compaction/compaction_job.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "lsm/compaction/input_run.h"
+#include "lsm/compaction/older_files.h"
+#include "lsm/compaction/output_cutter.h"
+#include "lsm/compaction/version_pruner.h"
+#include "lsm/format/file_names.h"
+
+namespace lsm {
+namespace {
+
+// Writes records to one file after the other.
+class OutputFiles {
+ public:
+  OutputFiles(const TableTarget& target, const CompactionJob& job,
+              const std::function<uint64_t()>& new_file_number)
+      : target_(target), job_(job), new_file_number_(new_file_number) {
+    result_.files.resize(job.parts.size());
+  }
+
+  // What follows belongs to part `index` of the job.
+  void BeginPart(size_t index) {
+    const CompactionJob::Part& part = job_.parts[index];
+    part_ = index;
+    cutter_ = std::make_unique<OutputCutter>(part.base, part.compaction.output_level,
+                                             job_.target_file_size);
+    in_slice_ = false;
+  }
+
+  Status Add(const InputRun& record) {
+    const std::string_view key = record.user_key();
+    // A key's versions stay together: files of a level must not overlap.
+    if (!in_slice_ || key != last_key_) {
+      const uint64_t size = builder_ == nullptr ? 0 : builder_->FileSize();
+      if (cutter_->EndsBefore(key, size) && in_slice_) RETURN_IF_ERROR(FinishFile());
+      last_key_.assign(key);
+    }
+    if (!in_slice_) RETURN_IF_ERROR(BeginSlice());
+    return builder_->Add(key, record.sequence(), record.type(), record.value());
+  }
+
+  Status EndPart() {
+    if (!in_slice_) return {};
+    in_slice_ = false;
+    RETURN_IF_ERROR(builder_->EndSlice());
+    return builder_->FileSize() >= job_.target_file_size ? FinishFile() : Status();
+  }
+
+  Status FinishFile() {
+    if (builder_ == nullptr) return {};
+    if (in_slice_) RETURN_IF_ERROR(builder_->EndSlice());
+    in_slice_ = false;
+    RETURN_IF_ERROR(builder_->Finish());
+    for (FileMetadata& file :
+         DescribeFile(result_.numbers.back(), builder_->FileSize(), builder_->slices())) {
+      const auto part =
+          std::lower_bound(job_.parts.begin(), job_.parts.end(), file.slice_tree,
+                           [](const CompactionJob::Part& p, TreeId tree) { return p.tree < tree; });
+      result_.files[static_cast<size_t>(part - job_.parts.begin())].push_back(std::move(file));
+    }
+    result_.bytes_written += builder_->FileSize();
+    builder_.reset();
+    return {};
+  }
+
+  void RemoveFiles() {
+    builder_.reset();
+    for (const uint64_t number : result_.numbers) {
+      // Best effort: what stays behind is an orphan that the next open removes.
+      const Status removed = target_.fs->Remove(SstFileName(target_.directory, number));
+      if (!removed.ok()) continue;
+    }
+  }
+
+  CompactionOutput TakeResult() { return std::move(result_); }
+
+ private:
+  Status BeginSlice() {
+    if (builder_ == nullptr) {
+      const uint64_t number = new_file_number_();
+      Result<std::unique_ptr<WritableFile>> file =
+          target_.fs->Create(SstFileName(target_.directory, number), /*truncate=*/true);
+      RETURN_IF_ERROR(file.status());
+      result_.numbers.push_back(number);
+      (*file)->WriteUncached();
+      builder_ = std::make_unique<TableBuilder>(target_.table, std::move(file).value(), number);
+    }
+    builder_->BeginSlice(job_.parts[part_].tree);
+    in_slice_ = true;
+    return {};
+  }
+
+  const TableTarget& target_;
+  const CompactionJob& job_;
+  const std::function<uint64_t()>& new_file_number_;
+  size_t part_ = 0;
+  std::unique_ptr<OutputCutter> cutter_;
+  std::unique_ptr<TableBuilder> builder_;
+  bool in_slice_ = false;  // builder_ has a slice of part_
+  std::string last_key_;
+  CompactionOutput result_;
+};
+
+std::vector<std::unique_ptr<InputRun>> MakeRuns(const Compaction& compaction, InputFiles* files) {
+  std::vector<std::unique_ptr<InputRun>> runs;
+  const auto& inputs = compaction.inputs;
+  for (size_t i = 0; i < inputs.size();) {
+    std::vector<FileRef> run;
+    const int level = inputs[i].level;
+    do {
+      run.push_back(inputs[i++].file);
+    } while (level > 0 && i < inputs.size() && inputs[i].level == level);
+    runs.push_back(std::make_unique<InputRun>(files, std::move(run)));
+  }
+  return runs;
+}
+
+Status Merge(const CompactionJob& job, size_t index, InputFiles* files, OutputFiles* output) {
+  const CompactionJob::Part& part = job.parts[index];
+  RunMerger records(MakeRuns(part.compaction, files));
+  OlderFiles older(part.base, part.compaction.output_level);
+  VersionPruner pruner(job.pins, &older);
+  output->BeginPart(index);
+  for (Status at = records.SeekToFirst(); records.Valid() || !at.ok(); at = records.Next()) {
+    RETURN_IF_ERROR(at);
+    if (job.cancelled != nullptr && job.cancelled->load(std::memory_order_relaxed)) {
+      return Status::Aborted("the compaction was given up because the database closes");
+    }
+    const InputRun& record = records.record();
+    if (!pruner.Keep(record.user_key(), record.sequence(), record.type())) continue;
+    RETURN_IF_ERROR(output->Add(record));
+  }
+  return output->EndPart();
+}
+
+}  // namespace
+
+Result<CompactionOutput> RunCompaction(const TableTarget& target, const CompactionJob& job,
+                                       const std::function<uint64_t()>& new_file_number) {
+  OutputFiles output(target, job, new_file_number);
+  InputFiles files(target.fs, target.directory, /*keep_open=*/job.parts.size() > 1);
+  Status status;
+  for (size_t i = 0; i < job.parts.size() && status.ok(); ++i) {
+    status = Merge(job, i, &files, &output);
+  }
+  if (status.ok()) status = output.FinishFile();
+  if (!status.ok()) {
+    output.RemoveFiles();
+    return status;
+  }
+  return output.TakeResult();
+}
+
+}  // namespace lsm

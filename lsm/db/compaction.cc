@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Compaction, one job after the other:
+//   1. Choose the tree whose work is most urgent, or one that somebody asked to have compacted. Of
+//      small trees with work to do several are taken at once, so that they share files.
+//   2. Pick what is to be done in each (CompactionPicker), and do it: write new files, unless files
+//      only change their level or are not needed by anybody.
+//   3. Record it in the manifest in one edit, and publish the trees' new versions. The inputs go
+//      when nobody reads them any more.
+// A flush may add L0 files meanwhile: they are newer than all inputs, and stay. Nobody else changes
+// deeper levels.
+
+#include <algorithm>
+#include <utility>
+
+#include "lsm/compaction/compaction_job.h"
+#include "lsm/db/db_impl.h"
+
+namespace lsm {
+namespace {
+
+// How many small trees a job takes, and of how many target files together.
+constexpr size_t kMaxTrees = 4096;
+constexpr uint64_t kMaxSharedFiles = 4;
+
+}  // namespace
+
+struct DBImpl::CompactionPlan {
+  struct Item {
+    TreeRef tree;
+    std::shared_ptr<const Version> base;
+    std::shared_ptr<ManualCompaction> manual;  // null: nobody asked
+    Compaction compaction;
+    size_t part = 0;  // of the job, if the compaction is a kMerge
+  };
+  std::vector<Item> items;  // ascending by tree
+  CompactionJob job;
+
+  uint64_t L0Bytes() const {
+    uint64_t bytes = 0;
+    for (const Item& item : items) {
+      for (const Compaction::Input& input : item.compaction.inputs) {
+        if (input.level == 0) bytes += input.file->slice_size;
+      }
+    }
+    return bytes;
+  }
+};
+
+CompactionSituation DBImpl::SituationOf(const Tree& tree) const {
+  const int trigger = std::max(options_.l0_merge_trigger, 1);
+  const int pressed = std::max(trigger + 1, (trigger + options_.l0_slowdown_trigger) / 2);
+  CompactionSituation situation;
+  situation.pressure = tree.state->version->files(0).size() >= static_cast<size_t>(pressed);
+  situation.oldest_pin = pins_.Floor();
+  return situation;
+}
+
+bool DBImpl::CompactionWanted(const Tree& tree) const {
+  if (tree.dropped != 0) return false;
+  return !tree.manual.empty() || picker_.Score(*tree.state->version, SituationOf(tree)) >= 1;
+}
+
+void DBImpl::QueueCompaction(const Tree& tree) {
+  if (!CompactionWanted(tree)) return;
+  compaction_queue_.insert(tree.id);
+  ScheduleCompaction();
+}
+
+// The most urgent tree first, behind it small ones that may go along.
+std::vector<DBImpl::Candidate> DBImpl::ChooseTrees() {
+  std::vector<Candidate> chosen;
+  double best_score = 0;
+  for (auto id = compaction_queue_.begin(); id != compaction_queue_.end();) {
+    const auto found = trees_.find(*id);
+    if (found == trees_.end() || !CompactionWanted(*found->second)) {
+      id = compaction_queue_.erase(id);
+      continue;
+    }
+    ++id;
+    const TreeRef& tree = found->second;
+    Candidate candidate{tree, tree->state->version, SituationOf(*tree), nullptr};
+    double score = picker_.Score(*candidate.version, candidate.situation);
+    if (!tree->manual.empty()) {
+      candidate.manual = tree->manual.front();
+      score += 1;  // somebody waits for it
+    }
+    const bool is_small = candidate.manual == nullptr &&
+                          candidate.version->TotalBytes() <= options_.target_file_size / 2;
+    if (score > best_score) {
+      best_score = score;
+      chosen.insert(chosen.begin(), std::move(candidate));
+    } else if (is_small && chosen.size() < kMaxTrees) {
+      chosen.push_back(std::move(candidate));
+    }
+  }
+  return chosen;
+}
+
+bool DBImpl::PickCompaction(CompactionPlan* plan) {
+  std::vector<Candidate> candidates;
+  {
+    MutexLock lock(&mutex_);
+    candidates = ChooseTrees();
+  }
+  uint64_t bytes = 0;
+  for (Candidate& candidate : candidates) {
+    const Version& version = *candidate.version;
+    const bool is_small = version.TotalBytes() <= options_.target_file_size / 2;
+    if (!plan->items.empty() && (!is_small || candidate.manual != nullptr)) continue;
+    std::optional<Compaction> picked =
+        candidate.manual != nullptr
+            ? picker_.PickRange(version, candidate.manual->range, candidate.manual->first_new_file,
+                                candidate.situation)
+            : picker_.Pick(version, candidate.situation);
+    if (!picked) {
+      FinishTree(candidate);
+      continue;
+    }
+    bytes += picked->InputBytes();
+    plan->items.push_back({std::move(candidate.tree), std::move(candidate.version),
+                           std::move(candidate.manual), std::move(*picked), 0});
+    if (!is_small || bytes > kMaxSharedFiles * options_.target_file_size) break;
+  }
+  std::sort(plan->items.begin(), plan->items.end(),
+            [](const auto& a, const auto& b) { return a.tree->id < b.tree->id; });
+  for (CompactionPlan::Item& item : plan->items) {
+    if (item.compaction.kind != CompactionKind::kMerge) continue;
+    item.part = plan->job.parts.size();
+    plan->job.parts.push_back({item.tree->id, item.compaction, item.base});
+  }
+  return !plan->items.empty();
+}
+
+// Nothing is left to do in this tree: whoever asked for it is told.
+void DBImpl::FinishTree(const Candidate& candidate) {
+  MutexLock lock(&mutex_);
+  if (candidate.manual == nullptr) {
+    compaction_queue_.erase(candidate.tree->id);
+    return;
+  }
+  candidate.manual->done = true;
+  std::erase(candidate.tree->manual, candidate.manual);
+  changed_.SignalAll();
+}
+
+Status DBImpl::RunCompactionPlan(CompactionPlan* plan) {
+  CompactionOutput output;
+  if (!plan->job.parts.empty()) {
+    plan->job.pins = pins_.Pins();
+    plan->job.target_file_size = options_.target_file_size;
+    plan->job.cancelled = &closing_;
+    Result<CompactionOutput> written =
+        RunCompaction(target_, plan->job, [this] { return NewFileNumber(); });
+    RETURN_IF_ERROR(written.status());
+    output = std::move(written).value();
+    if (Status synced = fs_->SyncDirectory(directory_); !synced.ok()) {
+      for (const uint64_t file : output.numbers) obsolete_->Add(file);
+      return synced;
+    }
+  }
+  return PublishCompaction(*plan, output);
+}
+
+Status DBImpl::PublishCompaction(const CompactionPlan& plan, const CompactionOutput& output) {
+  std::map<uint64_t, std::shared_ptr<FileHold>> holds;
+  for (const uint64_t file : output.numbers) holds[file] = HoldFile(file);
+  Garbage garbage;
+  MutexLock manifest(&manifest_mutex_);
+  VersionEdit edit;
+  std::vector<std::shared_ptr<const Version>> versions;
+  for (const CompactionPlan::Item& item : plan.items) {
+    const Compaction& done = item.compaction;
+    std::vector<VersionEdit::RemovedFile> removed;
+    std::vector<std::pair<int, FileRef>> added;
+    for (const Compaction::Input& input : done.inputs) {
+      removed.push_back({item.tree->id, input.level, input.file->file});
+      if (done.kind == CompactionKind::kMove) added.emplace_back(done.output_level, input.file);
+    }
+    if (done.kind == CompactionKind::kMerge) {
+      for (const FileMetadata& file : output.files[item.part]) {
+        added.emplace_back(done.output_level, MakeFileRef(file, holds.at(file.file)));
+      }
+    }
+    std::shared_ptr<const Version> base;
+    {
+      MutexLock lock(&mutex_);
+      base = item.tree->state->version;  // changes under the manifest lock only
+    }
+    Result<std::shared_ptr<const Version>> version = Version::Apply(*base, removed, added);
+    RETURN_IF_ERROR(version.status());
+    versions.push_back(std::move(version).value());
+    edit.removed_files.insert(edit.removed_files.end(), removed.begin(), removed.end());
+    for (const auto& [level, file] : added) {
+      edit.added_files.push_back({item.tree->id, level, *file});
+    }
+  }
+  RETURN_IF_ERROR(Record(std::move(edit), wal_.synced_through()));
+
+  MutexLock lock(&mutex_);
+  for (size_t i = 0; i < plan.items.size(); ++i) {
+    Tree* const tree = plan.items[i].tree.get();
+    auto state = std::make_shared<TreeState>(*tree->state);
+    state->version = std::move(versions[i]);
+    SetState(tree, std::move(state), &garbage);
+  }
+  CountCompaction(plan, output);
+  return {};
+}
+
+void DBImpl::CountCompaction(const CompactionPlan& plan, const CompactionOutput& output) {
+  ++stats_.compactions;
+  stats_.compaction_bytes_written += output.bytes_written;
+  for (const CompactionPlan::Item& item : plan.items) {
+    if (item.compaction.kind == CompactionKind::kMerge) {
+      stats_.compaction_bytes_read += item.compaction.InputBytes();
+    }
+  }
+}
+
+void DBImpl::BackgroundCompaction() {
+  Status status;
+  uint64_t l0_bytes = 0;
+  int64_t took = 0;
+  {
+    CompactionPlan plan;  // lets go of the inputs at its end
+    if (PickCompaction(&plan)) {
+      const int64_t started = options_.clock->MonotonicMicros();
+      status = RunCompactionPlan(&plan);
+      took = options_.clock->MonotonicMicros() - started;
+      l0_bytes = plan.L0Bytes();
+      NoteWork(BackgroundWork::kCompaction, started);
+    }
+  }
+  if (status.IsAborted()) status = Status();  // the database closes
+  bool relieved = false;
+  {
+    MutexLock lock(&mutex_);
+    compaction_error_ = status;
+    compaction_failed_at_ = 0;
+    if (!status.ok()) {
+      ++compaction_failures_;
+      compaction_failed_at_ = std::max<int64_t>(options_.clock->MonotonicMicros(), 1);
+    }
+    if (status.ok() && l0_bytes > 0) compaction_drain_.Note(l0_bytes, took);
+    relieved = UpdateStall();
+  }
+  if (!status.ok()) NoteFailure(status);
+  if (relieved && options_.listener != nullptr) options_.listener->OnStallRelieved();
+  MutexLock lock(&mutex_);
+  compaction_scheduled_ = false;
+  if (!compaction_queue_.empty() && status.ok()) ScheduleCompaction();
+  if (HousekeepingWanted()) ScheduleFlush();
+  --jobs_;
+  changed_.SignalAll();
+}
+
+Status DBImpl::CompactRange(TreeId tree, std::optional<std::string_view> begin,
+                            std::optional<std::string_view> end) {
+  RETURN_IF_ERROR(Flush(tree));
+  auto manual = std::make_shared<ManualCompaction>();
+  if (begin) manual->range.begin.emplace(*begin);
+  if (end) manual->range.end.emplace(*end);
+  MutexLock lock(&mutex_);
+  const auto found = trees_.find(tree);
+  if (found == trees_.end() || found->second->dropped != 0) {
+    return Status::NotFound("tree " + std::to_string(tree) + " does not exist");
+  }
+  const TreeRef target = found->second;
+  const uint64_t failures = compaction_failures_;
+  manual->first_new_file = next_file_number_.load();
+  target->manual.push_back(manual);
+  QueueCompaction(*target);
+  WaitUntil([&] {
+    mutex_.AssertHeld();
+    return manual->done || target->dropped != 0 || compaction_failures_ != failures ||
+           closing_.load();
+  });
+  if (manual->done || target->dropped != 0) return {};
+  std::erase(target->manual, manual);
+  if (closing_.load()) return Status::Aborted("the database closes");
+  return compaction_error_.ok() ? Status::IoError("the compaction failed and is being tried again")
+                                : compaction_error_;
+}
+
+}  // namespace lsm

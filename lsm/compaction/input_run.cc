@@ -80,7 +80,7 @@ Status InputRun::Settle() {
     if (index_.has_value() && next_block_ < index_->size()) {
       const BlockHandle handle = index_->handle(next_block_++);
       Result<std::shared_ptr<const Block>> block =
-          input_->file->ReadBlock(handle, BlockKind::kData, &input_->ahead);
+          input_->file->ReadBlock(handle, BlockKind::kData, {.ahead = &input_->ahead});
       RETURN_IF_ERROR(block.status());
       block_ = std::move(*block);
       block_offset_ = handle.offset;

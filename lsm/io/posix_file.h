@@ -15,6 +15,7 @@
 #include <sys/types.h>
 
 #include <atomic>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -44,7 +45,8 @@ class PosixRandomAccessFile : public RandomAccessFile {
   const int descriptor_;
   const std::string path_;
   const AccessPattern pattern_;
-  mutable std::atomic<bool> drop_by_advice_{false};  // RWF_DONTCACHE was refused
+  mutable std::atomic<uint32_t> missed_in_a_row_{0};  // by ReadCached; those left out count
+  mutable std::atomic<bool> drop_by_advice_{false};   // RWF_DONTCACHE was refused
 };
 
 class PosixWritableFile : public WritableFile {

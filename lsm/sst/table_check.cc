@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "lsm/format/checksum.h"
-#include "lsm/format/coding.h"
 #include "lsm/sst/filter.h"
 #include "lsm/sst/table_file.h"
 #include "lsm/sst/table_iterator.h"
@@ -282,23 +281,16 @@ void CheckValues(const TableFile& file, const SstCheck& check) {
   size_t size;
   const Result<OwnedBytes> bytes = file.ReadContents(directory, "directory", &size);
   if (!bytes.ok()) return check.fault({bytes.status(), std::nullopt});
-  std::string_view sizes(bytes->data.get(), size);
-  uint64_t position = 0;
-  while (!sizes.empty()) {
-    BlockHandle value{position, 0};
-    if (!GetVarint64(&sizes, &value.size) || !value.Within(directory.offset)) {
-      return check.fault(
-          {file.Corruption("directory", directory.offset, "malformed size"), std::nullopt});
-    }
+  std::vector<BlockHandle> values;
+  if (const char* why = DecodeBlobDirectory({bytes->data.get(), size}, directory.offset, &values)) {
+    return check.fault({file.Corruption("directory", directory.offset, why), std::nullopt});
+  }
+  for (const BlockHandle value : values) {
     if (const Status read = file.ReadValue(value).status(); !read.ok()) {
       check.fault({read, std::nullopt});
     }
-    position = value.end();
-    if (check.progress) check.progress(position);
+    if (check.progress) check.progress(value.end());
   }
-  if (position == directory.offset) return;
-  check.fault({file.Corruption("directory", directory.offset, "it leaves out some of the file"),
-               std::nullopt});
 }
 
 }  // namespace

@@ -32,6 +32,12 @@ struct Command {
   int (*run)(FileSystem* fs, Arguments arguments);
 };
 
+int RunCheck(FileSystem* fs, Arguments arguments);
+extern const std::string_view kCheckUsage;
+int RunRepair(FileSystem* fs, Arguments arguments);
+extern const std::string_view kRepairUsage;
+int RunStats(FileSystem* fs, Arguments arguments);
+extern const std::string_view kStatsUsage;
 int RunMemtable(FileSystem* fs, Arguments arguments);
 extern const std::string_view kMemtableUsage;
 int RunShell(FileSystem* fs, Arguments arguments);

@@ -13,6 +13,9 @@ namespace {
 constexpr std::string_view kVersionLine = "varve-tool " VARVE_VERSION "\n";
 
 const Command kCommands[] = {
+    {"check", kCheckUsage, RunCheck},
+    {"repair", kRepairUsage, RunRepair},
+    {"stats", kStatsUsage, RunStats},
     {"manifest", kManifestUsage, RunManifest},
     {"memtable", kMemtableUsage, RunMemtable},
     {"shell", kShellUsage, RunShell},

@@ -152,14 +152,18 @@ Status SwitchCurrent(FileSystem* fs, const std::string& directory, uint64_t numb
 Result<ManifestRecovery> RecoverManifest(FileSystem* fs, const std::string& directory) {
   const Result<uint64_t> number = ReadCurrent(fs, directory);
   if (!number.ok()) return number.status();
+  Result<ManifestRecovery> recovery = ReadManifest(fs, directory, *number);
+  if (!recovery.status().IsNotFound()) return recovery;
+  return Status::Corruption(At(*number, 0) + "CURRENT names this file, but there is none");
+}
+
+Result<ManifestRecovery> ReadManifest(FileSystem* fs, const std::string& directory,
+                                      uint64_t number) {
   ManifestRecovery recovery;
-  recovery.number = *number;
-  Result<EditReader> reader = EditReader::Open(fs, ManifestFileName(directory, *number));
-  if (reader.status().IsNotFound()) {
-    return Status::Corruption(At(*number, 0) + "CURRENT names this file, but there is none");
-  }
+  recovery.number = number;
+  Result<EditReader> reader = EditReader::Open(fs, ManifestFileName(directory, number));
   if (!reader.ok()) return reader.status();
-  RETURN_IF_ERROR(CheckHeader(&*reader, *number));
+  RETURN_IF_ERROR(CheckHeader(&*reader, number));
   for (std::string problem;;) {
     const Result<std::optional<std::string_view>> payload = reader->Next(&problem);
     if (!payload.ok()) return payload.status();
@@ -170,7 +174,7 @@ Result<ManifestRecovery> RecoverManifest(FileSystem* fs, const std::string& dire
     const Result<VersionEdit> edit = VersionEdit::Decode(**payload);
     const Status applied = edit.ok() ? recovery.state.Apply(*edit) : edit.status();
     if (!applied.ok()) {
-      return Status::Corruption(At(*number, reader->offset()) + std::string(applied.message()));
+      return Status::Corruption(At(number, reader->offset()) + std::string(applied.message()));
     }
   }
 }

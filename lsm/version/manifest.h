@@ -76,6 +76,10 @@ struct ManifestRecovery {
 // tell a new database from one that lost it.
 Result<ManifestRecovery> RecoverManifest(FileSystem* fs, const std::string& directory);
 
+// Reads MANIFEST-`number`, whatever CURRENT says. kNotFound if there is none.
+Result<ManifestRecovery> ReadManifest(FileSystem* fs, const std::string& directory,
+                                      uint64_t number);
+
 // Calls `edit` for each valid edit with its offset; returns the offset and reason of the end.
 struct ManifestDumpEnd {
   uint64_t offset = 0;

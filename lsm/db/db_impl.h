@@ -350,6 +350,7 @@ class DBImpl final : public DB {
   std::unique_ptr<FileLock> lock_;
 
   std::atomic<SequenceNumber> visible_{0};
+  std::atomic<uint64_t> state_changes_{0};  // trees' states that were published
   std::atomic<uint64_t> next_file_number_{1};
   std::atomic<bool> stalled_{false};  // stall_ is not kNone: asked about with every write
   std::atomic<bool> stopped_{false};

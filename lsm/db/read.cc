@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <utility>
 
 #include "lsm/db/db_impl.h"
@@ -36,7 +37,9 @@ void DBImpl::Unpin(SequenceNumber sequence) {
 }
 
 ReadViewImpl::ReadViewImpl(DBImpl* db, Kind kind) : db_(db), kind_(kind), tables_(&db->tables_) {
-  if (kind_ == Kind::kNewest) sequence_ = db_->pins_.Pin();
+  if (kind_ != Kind::kNewest) return;
+  seen_changes_ = db_->state_changes_.load(std::memory_order_acquire);
+  sequence_ = db_->pins_.Pin();
 }
 
 ReadViewImpl::ReadViewImpl(DBImpl* db, SequenceNumber of_snapshot)
@@ -58,8 +61,15 @@ void ReadViewImpl::Forget() {
 
 void ReadViewImpl::Refresh() {
   VARVE_CHECK(kind_ != Kind::kSnapshot);
+  if (kind_ == Kind::kWriter) return Forget();
+  // Where nothing has changed since, the point stays the newest and its tables are what there is.
+  const uint64_t changes = db_->state_changes_.load(std::memory_order_acquire);
+  if (changes == seen_changes_ && db_->visible_sequence() == sequence_) {
+    if (!missing_.empty()) (void)missing_.Take();
+    return;
+  }
+  seen_changes_ = changes;
   Forget();
-  if (kind_ == Kind::kWriter) return;
   const SequenceNumber newest = db_->pins_.Pin();
   db_->Unpin(sequence_);
   sequence_ = newest;
@@ -208,6 +218,22 @@ Result<Lookup> ReadViewImpl::GetFromFiles(const TreeState& state, std::string_vi
   return lookup;
 }
 
+namespace {
+
+// Those of a level's files, which are in order and apart, that may hold keys of the range.
+std::span<const FileRef> FilesInRange(std::span<const FileRef> files, const KeyRange& range) {
+  if (range.empty) return {};
+  const auto begin = std::partition_point(files.begin(), files.end(), [&](const FileRef& file) {
+    return !range.AboveLower(file->largest_key);
+  });
+  const auto end = std::partition_point(begin, files.end(), [&](const FileRef& file) {
+    return range.BelowUpper(file->smallest_key);
+  });
+  return {begin, end};
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Iterator>> ReadViewImpl::NewIterator(TreeId tree,
                                                             const IterateOptions& options) {
   const Entry* entry = Use(tree);
@@ -227,29 +253,31 @@ Result<std::unique_ptr<Iterator>> ReadViewImpl::NewIterator(TreeId tree,
   add_memtable(*state.active);
   for (const std::shared_ptr<const FrozenTable>& frozen : state.frozen)
     add_memtable(*frozen->table);
-  for (int level = 0; level < kMaxLevels; ++level) {
-    std::vector<FileRef> files;
-    for (const FileRef& file : state.version->files(level)) {
-      if (range.Overlaps(file->smallest_key, file->largest_key)) files.push_back(file);
-    }
+  const auto add_files = [&](std::span<const FileRef> files) {
+    if (files.empty()) return;
+    sources.push_back(
+        {std::make_unique<LevelIterator>(files, &db_->tables_, options.fill_cache, missing),
+         nullptr});
     tables += static_cast<int>(files.size());
-    if (level == 0) {
-      // They overlap each other: each is a source of its own.
-      for (FileRef& file : files) {
-        sources.push_back(
-            {std::make_unique<LevelIterator>(std::vector<FileRef>{std::move(file)}, &db_->tables_,
-                                             options.fill_cache, missing),
-             nullptr});
-      }
-    } else if (!files.empty()) {
-      sources.push_back({std::make_unique<LevelIterator>(std::move(files), &db_->tables_,
-                                                         options.fill_cache, missing),
-                         nullptr});
-    }
+  };
+  // Files of L0 overlap each other: each is a source of its own.
+  const std::vector<FileRef>& newest = state.version->files(0);
+  for (size_t i = 0; i < newest.size(); ++i) {
+    if (!range.Overlaps(newest[i]->smallest_key, newest[i]->largest_key)) continue;
+    add_files(std::span(newest).subspan(i, 1));
   }
-  auto merged = std::make_unique<MergingIterator>(std::move(sources));
+  for (int level = 1; level < kMaxLevels; ++level) {
+    add_files(FilesInRange(state.version->files(level), range));
+  }
+  std::unique_ptr<InternalIterator> source;
+  if (sources.size() == 1) {
+    source = std::move(sources.front().iterator);  // nothing to merge
+  } else {
+    source = std::make_unique<MergingIterator>(std::move(sources));
+  }
+  // The state holds the files that the sources name.
   return std::unique_ptr<Iterator>(std::make_unique<DbIterator>(
-      std::move(merged), sequence_, std::move(range), tables, entry->state));
+      std::move(source), sequence_, std::move(range), tables, entry->state));
 }
 
 Result<TreeCounters> ReadViewImpl::Counters(TreeId tree) {

@@ -67,6 +67,7 @@ class ReadViewImpl final : public ReadView {
   DBImpl* const db_;
   const Kind kind_;
   SequenceNumber sequence_ = 0;
+  uint64_t seen_changes_ = 0;  // kNewest: DBImpl's state_changes_ before any table was looked up
   // The tree that was used last, and all that were.
   TreeId last_id_ = 0;
   const Entry* last_ = nullptr;

@@ -51,6 +51,7 @@ void DBImpl::SetState(Tree* tree, std::shared_ptr<const TreeState> state, Garbag
   CountTree(*tree, /*add=*/false);
   garbage->push_back(std::move(tree->state));
   tree->state = std::move(state);
+  state_changes_.fetch_add(1, std::memory_order_release);
   CountTree(*tree, /*add=*/true);
 }
 

@@ -8,9 +8,9 @@
 
 namespace lsm {
 
-LevelIterator::LevelIterator(std::vector<FileRef> files, TableCache* tables, bool fill_cache,
+LevelIterator::LevelIterator(std::span<const FileRef> files, TableCache* tables, bool fill_cache,
                              MissingParts* missing)
-    : files_(std::move(files)),
+    : files_(files),
       tables_(tables),
       fill_cache_(fill_cache),
       missing_(missing),

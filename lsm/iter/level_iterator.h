@@ -7,7 +7,7 @@
 #pragma once
 
 #include <memory>
-#include <vector>
+#include <span>
 
 #include "lsm/format/internal_iterator.h"
 #include "lsm/iter/missing_parts.h"
@@ -19,9 +19,10 @@ namespace lsm {
 
 class LevelIterator final : public InternalIterator, private MissingBlocks {
  public:
-  // `tables` must outlive the iterator, and so must `missing`, if it is not null: then the iterator
-  // never waits for a device, but ends with kWouldBlock and says there what it lacks.
-  LevelIterator(std::vector<FileRef> files, TableCache* tables, bool fill_cache,
+  // `files`, a part of a version's level, and `tables` must outlive the iterator, and so must
+  // `missing`, if it is not null: then the iterator never waits for a device, but ends with
+  // kWouldBlock and says there what it lacks.
+  LevelIterator(std::span<const FileRef> files, TableCache* tables, bool fill_cache,
                 MissingParts* missing);
 
   bool Valid() const override { return iterator_ != nullptr && iterator_->Valid(); }
@@ -50,7 +51,7 @@ class LevelIterator final : public InternalIterator, private MissingBlocks {
   void SkipForward();
   void SkipBackward();
 
-  const std::vector<FileRef> files_;
+  const std::span<const FileRef> files_;
   TableCache* const tables_;
   const bool fill_cache_;
   MissingParts* const missing_;

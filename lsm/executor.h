@@ -6,6 +6,7 @@
 
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 
@@ -26,6 +27,10 @@ class Executor {
 
   // Runs `work` once, later; jobs of a lane begin in the order in which they were scheduled.
   virtual void Schedule(Lane lane, std::function<void()> work) = 0;
+
+  // The same, once so much time has passed. What still waits for that when the executor is
+  // destroyed is never run.
+  virtual void ScheduleAfter(Lane lane, int64_t micros, std::function<void()> work) = 0;
 
   // Called by a thread that is about to wait for scheduled work to finish: runs some of it and
   // returns true, or returns false if the caller has to sleep until a worker has done it. Executors

@@ -52,6 +52,9 @@ struct Options {
   // L0 files of a tree that start a compaction. What L0 gathers is written once more together with
   // what it overlaps below, so that more files mean less rewriting, and more filters to ask.
   int l0_merge_trigger = 8;
+  // How often it is looked whether nobody writes, so that files can be brought into better order
+  // than writing leaves them in. 0: never.
+  int64_t idle_after_micros = 5'000'000;
   int l0_slowdown_trigger = 20;
   int l0_stop_trigger = 36;
 };

@@ -64,6 +64,7 @@ Status DBImpl::CloseOnce() {
     MutexLock lock(&mutex_);
     if (!opened_ || closed_) return {};
   }
+  idle_timer_.Stop();
   closing_.store(true);
   cold_reader_.Stop();
   const Status flushed = options_.flush_on_close ? FlushAll() : Status();

@@ -51,13 +51,15 @@ CompactionSituation DBImpl::SituationOf(const Tree& tree) const {
   const int pressed = std::max(trigger + 1, (trigger + options_.l0_slowdown_trigger) / 2);
   CompactionSituation situation;
   situation.pressure = tree.state->version->files(0).size() >= static_cast<size_t>(pressed);
+  situation.idle = idle_;
   situation.oldest_pin = pins_.Floor();
   return situation;
 }
 
 bool DBImpl::CompactionWanted(const Tree& tree) const {
   if (tree.dropped != 0) return false;
-  return !tree.manual.empty() || picker_.Score(*tree.state->version, SituationOf(tree)) >= 1;
+  if (idle_ || !tree.manual.empty()) return true;
+  return picker_.Score(*tree.state->version, SituationOf(tree)) >= 1;
 }
 
 void DBImpl::QueueCompaction(const Tree& tree) {
@@ -86,7 +88,7 @@ std::vector<DBImpl::Candidate> DBImpl::ChooseTrees() {
     }
     const bool is_small = candidate.manual == nullptr &&
                           candidate.version->TotalBytes() <= options_.target_file_size / 2;
-    if (score > best_score) {
+    if (score > best_score || chosen.empty()) {
       best_score = score;
       chosen.insert(chosen.begin(), std::move(candidate));
     } else if (is_small && chosen.size() < kMaxTrees) {

@@ -6,6 +6,7 @@
 //     rotate.cc                     what happens to memtables when a group has been closed
 //     read_view.* read.cc           views, point reads, iterators, snapshots
 //     background.cc flush.cc compaction.cc rescue.cc   the jobs
+//     idle.cc idle_timer.h          what is done while nobody writes
 //     cold_reader.*                 what reads in memory only lacked is fetched
 //     checkpoint.cc checkpoint_writer.*           copies that are databases themselves
 //     record.cc                     version edits, the log's segments, files that are obsolete
@@ -50,6 +51,7 @@
 #include "lsm/db.h"
 #include "lsm/db/checkpoint_writer.h"
 #include "lsm/db/cold_reader.h"
+#include "lsm/db/idle_timer.h"
 #include "lsm/db/manifest_log.h"
 #include "lsm/db/obsolete_files.h"
 #include "lsm/db/pins.h"
@@ -264,6 +266,11 @@ class DBImpl final : public DB {
   void CountCompaction(const CompactionPlan& plan, const CompactionOutput& output)
       REQUIRES_LOCK(mutex_);
 
+  // ---- idle.cc
+  void OnIdleTick() EXCLUDES_LOCK(writer_mutex_, mutex_);
+  // Whether the active memtable's tombstones give much of the tree's space back.
+  bool WorthFlushing(const Tree& tree) const REQUIRES_LOCK(mutex_);
+
   // ---- record.cc
   uint64_t NewFileNumber() { return next_file_number_.fetch_add(1); }
   // Records `edit`, and before it the structural operations that are synced. Parts of `edit` that
@@ -421,6 +428,11 @@ class DBImpl final : public DB {
   bool opened_ GUARDED_BY(mutex_) = false;
   bool closed_ GUARDED_BY(mutex_) = false;
   DbStats stats_ GUARDED_BY(mutex_);
+  bool idle_ GUARDED_BY(mutex_) = false;  // as of the last tick
+  uint64_t idle_flushes_ GUARDED_BY(mutex_) = 0;
+  uint64_t idle_log_bytes_ GUARDED_BY(mutex_) = 0;
+  std::set<TreeId> idle_candidates_ GUARDED_BY(mutex_);  // changed since they had a turn
+  IdleTimer idle_timer_;
 };
 
 }  // namespace lsm

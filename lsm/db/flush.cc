@@ -133,6 +133,7 @@ void DBImpl::InstallItem(const FlushPlan::Item& item, std::shared_ptr<const Vers
   if (!tree->HasFrozen()) frozen_trees_.erase(tree->id);
   NoteUnflushed(tree);
   QueueCompaction(*tree);
+  if (tree->dropped == 0) idle_candidates_.insert(tree->id);
 }
 
 void DBImpl::InstallFlush(const FlushPlan& plan, const NewVersions& versions) {

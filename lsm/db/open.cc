@@ -186,7 +186,13 @@ Status DBImpl::BeginService(ManifestState state, uint64_t manifest_number,
   RETURN_IF_ERROR(RemoveOrphans(names));
   MutexLock lock(&mutex_);
   opened_ = true;
-  for (const auto& [id, tree] : trees_) QueueCompaction(*tree);
+  for (const auto& [id, tree] : trees_) {
+    QueueCompaction(*tree);
+    if (tree->state->version->TotalFiles() > 0) idle_candidates_.insert(id);
+  }
+  if (options_.idle_after_micros > 0) {
+    idle_timer_.Start(executor_, options_.idle_after_micros, [this] { OnIdleTick(); });
+  }
   static_cast<void>(UpdateStall());
   if (FlushWanted() || HousekeepingWanted()) ScheduleFlush();
   return {};

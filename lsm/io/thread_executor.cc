@@ -10,8 +10,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <deque>
+#include <map>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -63,8 +66,23 @@ class ThreadExecutor : public Executor {
   ThreadExecutor& operator=(const ThreadExecutor&) = delete;
 
   void Schedule(Lane lane, std::function<void()> work) override {
-    const size_t index = static_cast<size_t>(lane);
     MutexLock lock(&mutex_);
+    Enqueue(static_cast<size_t>(lane), std::move(work));
+  }
+
+  void ScheduleAfter(Lane lane, int64_t micros, std::function<void()> work) override {
+    const size_t index = static_cast<size_t>(lane);
+    const auto due = std::chrono::steady_clock::now() + std::chrono::microseconds(micros);
+    MutexLock lock(&mutex_);
+    delayed_[index].emplace(due, std::move(work));
+    if (started_[index] == 0) StartThread(index);
+    wake_[index].Signal();
+  }
+
+ private:
+  using Delayed = std::multimap<std::chrono::steady_clock::time_point, std::function<void()>>;
+
+  void Enqueue(size_t index, std::function<void()> work) REQUIRES_LOCK(mutex_) {
     queues_[index].push_back(std::move(work));
     ++unfinished_;
     if (queues_[index].size() > idle_[index] && started_[index] < kLanes[index].most_threads) {
@@ -73,7 +91,6 @@ class ThreadExecutor : public Executor {
     wake_[index].Signal();
   }
 
- private:
   void StartThread(size_t lane) REQUIRES_LOCK(mutex_) {
     ++started_[lane];
     threads_.emplace_back([this, lane] { Run(lane); });
@@ -102,8 +119,10 @@ class ThreadExecutor : public Executor {
       MutexLock lock(&mutex_);
       while (queues_[lane].empty()) {
         if (stopping_ && unfinished_ == 0) return false;
+        EnqueueDue(lane);
+        if (!queues_[lane].empty()) break;
         ++idle_[lane];
-        wake_[lane].Wait(&mutex_);
+        Wait(lane);
         --idle_[lane];
       }
       work = std::move(queues_[lane].front());
@@ -116,6 +135,24 @@ class ThreadExecutor : public Executor {
     return true;
   }
 
+  // What has waited for its time is due.
+  void EnqueueDue(size_t lane) REQUIRES_LOCK(mutex_) {
+    Delayed& delayed = delayed_[lane];
+    const auto now = std::chrono::steady_clock::now();
+    while (!stopping_ && !delayed.empty() && delayed.begin()->first <= now) {
+      Enqueue(lane, std::move(delayed.begin()->second));
+      delayed.erase(delayed.begin());
+    }
+  }
+
+  // Until there may be something to run.
+  void Wait(size_t lane) REQUIRES_LOCK(mutex_) {
+    if (stopping_ || delayed_[lane].empty()) return wake_[lane].Wait(&mutex_);
+    const auto left = delayed_[lane].begin()->first - std::chrono::steady_clock::now();
+    const auto micros = std::chrono::ceil<std::chrono::microseconds>(left).count();
+    static_cast<void>(wake_[lane].WaitFor(&mutex_, std::max<int64_t>(micros, 1)));
+  }
+
   void WakeAll() REQUIRES_LOCK(mutex_) {
     for (CondVar& wake : wake_) wake.SignalAll();
   }
@@ -123,6 +160,7 @@ class ThreadExecutor : public Executor {
   Mutex mutex_;
   std::array<CondVar, kLanes.size()> wake_;
   std::array<std::deque<std::function<void()>>, kLanes.size()> queues_ GUARDED_BY(mutex_);
+  std::array<Delayed, kLanes.size()> delayed_ GUARDED_BY(mutex_);
   size_t unfinished_ GUARDED_BY(mutex_) = 0;
   bool stopping_ GUARDED_BY(mutex_) = false;
   std::array<size_t, kLanes.size()> started_ GUARDED_BY(mutex_) = {};  // threads

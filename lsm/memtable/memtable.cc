@@ -68,6 +68,9 @@ void MemTable::Add(SequenceNumber sequence, RecordType type, std::string_view ke
   assert(sequence >= largest_sequence());
   assert(type != RecordType::kTombstone || value.empty());
   VARVE_CHECK(key.size() <= kMaxKeySize && value.size() < (uint64_t{1} << 32));
+  if (type == RecordType::kTombstone) {
+    tombstones_.store(tombstones() + 1, std::memory_order_relaxed);
+  }
   const uint64_t hash = HashKey(key);
   if (const Link link = FindLink(hash, key); link != Arena::kNull) {
     const Node* const node = Node::At(arena_, link);

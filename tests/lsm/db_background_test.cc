@@ -261,6 +261,9 @@ TEST_CASE("a compaction of an empty tree does not leave that of another one undo
     void Schedule(Lane lane, std::function<void()> work) override {
       executor_->Schedule(lane, std::move(work));
     }
+    void ScheduleAfter(Lane lane, int64_t micros, std::function<void()> work) override {
+      executor_->ScheduleAfter(lane, micros, std::move(work));
+    }
     bool HelpWhileWaiting() override {
       if (hook) std::exchange(hook, nullptr)();
       return executor_->HelpWhileWaiting();

@@ -10,6 +10,21 @@ void ManualExecutor::Schedule(Lane lane, std::function<void()> work) {
   lanes_[static_cast<size_t>(lane)].jobs.push_back({scheduled_++, std::move(work)});
 }
 
+void ManualExecutor::ScheduleAfter(Lane lane, int64_t /*micros*/, std::function<void()> work) {
+  MutexLock lock(&mutex_);
+  delayed_.emplace_back(lane, std::move(work));
+}
+
+size_t ManualExecutor::ReleaseDelayed() {
+  std::vector<std::pair<Lane, std::function<void()>>> delayed;
+  {
+    MutexLock lock(&mutex_);
+    delayed.swap(delayed_);
+  }
+  for (auto& [lane, work] : delayed) Schedule(lane, std::move(work));
+  return delayed.size();
+}
+
 std::optional<size_t> ManualExecutor::Pick() {
   std::array<size_t, kLanes> ready;
   size_t count = 0;

@@ -15,6 +15,8 @@
 #include <deque>
 #include <functional>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "lsm/executor.h"
 #include "lsm/random.h"
@@ -30,7 +32,12 @@ class ManualExecutor : public Executor {
   explicit ManualExecutor(uint64_t seed) : random_(seed) {}
 
   void Schedule(Lane lane, std::function<void()> work) override;
+  // Waits for ReleaseDelayed, however long that takes.
+  void ScheduleAfter(Lane lane, int64_t micros, std::function<void()> work) override;
   bool HelpWhileWaiting() override { return RunOne(); }
+
+  // What was to wait is scheduled now. Returns how many jobs that are.
+  size_t ReleaseDelayed();
 
   // Runs the next job. False if there is none that may start now.
   bool RunOne();
@@ -58,6 +65,7 @@ class ManualExecutor : public Executor {
 
   mutable Mutex mutex_;
   std::optional<Random> random_ GUARDED_BY(mutex_);
+  std::vector<std::pair<Lane, std::function<void()>>> delayed_ GUARDED_BY(mutex_);
   uint64_t scheduled_ GUARDED_BY(mutex_) = 0;
   std::array<LaneQueue, kLanes> lanes_ GUARDED_BY(mutex_);
 };

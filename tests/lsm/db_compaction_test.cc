@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Compaction in a database, step by step: that nothing changes for anybody who reads, what files
+// cost, and that space comes back.
+
+#include <map>
+#include <utility>
+
+#include "doctest/doctest.h"
+#include "lsm/random.h"
+#include "lsm/version/manifest.h"
+#include "tests/lsm/db_test_util.h"
+#include "tests/support/fault_plan.h"
+
+namespace lsm {
+namespace {
+
+using db_test::Key;
+using db_test::SmallOptions;
+using db_test::TestDb;
+
+Options TinyOptions() {
+  Options options = SmallOptions();
+  options.memtable_size = size_t{4} << 10;
+  options.target_file_size = size_t{2} << 10;
+  options.l0_merge_trigger = 2;
+  options.compression = Compression::kNone;
+  return options;
+}
+
+// The files of a tree by level, as the manifest has them.
+std::vector<std::vector<FileMetadata>> Levels(TestDb* db, TreeId tree = 0) {
+  const Result<ManifestRecovery> manifest = RecoverManifest(db->fs(), db_test::kDirectory);
+  REQUIRE(manifest.ok());
+  const auto& levels = manifest->state.trees.at(tree).levels;
+  return {std::begin(levels), std::end(levels)};
+}
+
+size_t UsedLevels(TestDb* db) {
+  size_t used = 0;
+  const auto levels = Levels(db);
+  for (size_t level = 1; level < levels.size(); ++level) used += levels[level].empty() ? 0 : 1;
+  return used;
+}
+
+uint64_t SstBytes(TestDb* db) {
+  uint64_t bytes = 0;
+  for (const std::string& path : db->fs()->Files()) {
+    if (path.ends_with(".sst")) bytes += db->fs()->Contents(path).size();
+  }
+  return bytes;
+}
+
+// Several seconds in which nobody writes.
+void Idle(TestDb* db) {
+  for (int tick = 0; tick < 4; ++tick) {
+    db->RunAll();
+    db->executor()->ReleaseDelayed();
+  }
+  db->RunAll();
+}
+
+// A map beside the database, and what it was when snapshots were taken.
+class Twin {
+ public:
+  Twin(TestDb* db, uint64_t seed) : db_(db), random_(seed) {}
+
+  void Write(int keys) {
+    const std::string key = Key(static_cast<int>(random_.Uniform(static_cast<uint64_t>(keys))));
+    if (random_.OneIn(3)) {
+      REQUIRE(db_->Delete(key).ok());
+      map_.erase(key);
+    } else {
+      const std::string value(random_.Uniform(60), static_cast<char>('a' + random_.Uniform(26)));
+      REQUIRE(db_->Put(key, value).ok());
+      map_[key] = value;
+    }
+  }
+  void TakeSnapshot() { snapshots_.emplace_back((*db_)->NewSnapshot(), map_); }
+  void DropSnapshot() {
+    if (snapshots_.empty()) return;
+    snapshots_.erase(snapshots_.begin() +
+                     static_cast<std::ptrdiff_t>(random_.Uniform(snapshots_.size())));
+  }
+  void DropSnapshots() { snapshots_.clear(); }
+  void Check() {
+    CHECK(db_->Scan() == Pairs(map_));
+    for (const auto& [snapshot, map] : snapshots_) {
+      const auto view = (*db_)->NewReadView(*snapshot);
+      REQUIRE(TestDb::ScanOf(view.get()) == Pairs(map));
+    }
+  }
+  Random* random() { return &random_; }
+  const std::map<std::string, std::string>& map() const { return map_; }
+
+ private:
+  using Map = std::map<std::string, std::string>;
+  static TestDb::Pairs Pairs(const Map& map) { return {map.begin(), map.end()}; }
+
+  TestDb* const db_;
+  Random random_;
+  Map map_;
+  std::vector<std::pair<std::unique_ptr<Snapshot>, Map>> snapshots_;
+};
+
+}  // namespace
+
+TEST_CASE("whatever is compacted when, everybody reads what they read before") {
+  size_t most_levels = 0;
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    CAPTURE(seed);
+    Options options = TinyOptions();
+    options.l0_slowdown_trigger = seed % 2 == 0 ? 3 : 20;
+    TestDb db(options);
+    REQUIRE(db.Open().ok());
+    Twin twin(&db, seed);
+    for (int step = 0; step < 1500; ++step) {
+      twin.Write(seed % 3 == 0 ? 1000 : 100);
+      if (twin.random()->OneIn(60)) REQUIRE(db->Flush(0).ok());
+      if (twin.random()->OneIn(40)) db.executor()->RunOne(Executor::Lane::kCompaction);
+      if (twin.random()->OneIn(150)) twin.TakeSnapshot();
+      if (twin.random()->OneIn(200)) twin.DropSnapshot();
+      if (twin.random()->OneIn(300)) db.executor()->ReleaseDelayed();
+      if (twin.random()->OneIn(250)) {
+        const std::string begin = Key(static_cast<int>(twin.random()->Uniform(100)));
+        REQUIRE(db->CompactRange(0, begin, begin + "5").ok());
+      }
+      if (step % 300 == 0) twin.Check();
+    }
+    most_levels = std::max(most_levels, UsedLevels(&db));
+    twin.Check();
+    twin.DropSnapshots();
+    REQUIRE(db->CompactTree(0).ok());
+    twin.Check();
+    uint64_t entries = 0;
+    for (const auto& level : Levels(&db)) {
+      for (const FileMetadata& file : level) entries += file.entries;
+    }
+    CHECK(entries == twin.map().size());
+  }
+  CHECK(most_levels > 1);
+}
+
+TEST_CASE("keys that are written in order cost their flush and nothing more") {
+  TestDb db(TinyOptions());
+  REQUIRE(db.Open().ok());
+  for (int i = 0; i < 2000; ++i) REQUIRE(db.Put(Key(i), std::string(50, 'v')).ok());
+  REQUIRE(db->Flush(0).ok());
+  Idle(&db);
+  const DbStats stats = db->Stats();
+  CHECK(stats.flushes > 20);
+  CHECK(stats.compactions > 0);
+  CHECK(stats.compaction_bytes_written == 0);
+  CHECK(Levels(&db)[0].size() <= 2);
+  CHECK(db.Scan().size() == 2000);
+}
+
+TEST_CASE("deleting every key gives the space back without being asked") {
+  TestDb db(TinyOptions());
+  REQUIRE(db.Open().ok());
+  for (int i = 0; i < 1000; ++i) REQUIRE(db.Put(Key(i * 7 % 1000), std::string(100, 'v')).ok());
+  Idle(&db);
+  REQUIRE(SstBytes(&db) > 90'000);
+  for (int i = 0; i < 1000; ++i) REQUIRE(db.Delete(Key(i * 3 % 1000)).ok());
+  Idle(&db);
+  CHECK(SstBytes(&db) < 5'000);
+  CHECK(db.Scan().empty());
+}
+
+TEST_CASE("while nobody writes, L0 and runs above the last level are merged away") {
+  Options options = TinyOptions();
+  options.l0_merge_trigger = 6;
+  TestDb db(options);
+  REQUIRE(db.Open().ok());
+  for (int i = 0; i < 600; ++i) REQUIRE(db.Put(Key(i * 7 % 300), std::string(100, 'v')).ok());
+  REQUIRE(db->Flush(0).ok());
+  REQUIRE(db.executor()->ReleaseDelayed() == 1);
+  db.RunAll();  // there have just been flushes
+  Idle(&db);
+  CHECK(Levels(&db)[0].empty());
+  CHECK(UsedLevels(&db) == 1);
+  const uint64_t compactions = db->Stats().compactions;
+  Idle(&db);
+  CHECK(db->Stats().compactions == compactions);
+}
+
+TEST_CASE("closing does not wait for an idle time, and an idle time does not find a closed one") {
+  TestDb db(TinyOptions());
+  REQUIRE(db.Open().ok());
+  REQUIRE(db.Put("k", "v").ok());
+  REQUIRE(db.Close().ok());
+  CHECK(db.executor()->ReleaseDelayed() == 1);
+  db.RunAll();
+  CHECK(db.executor()->ReleaseDelayed() == 0);
+}
+
+TEST_CASE("a range is compacted without touching the rest") {
+  TestDb db(TinyOptions());
+  REQUIRE(db.Open().ok());
+  for (int i = 0; i < 400; ++i) REQUIRE(db.Put(Key(i), std::string(50, 'v')).ok());
+  REQUIRE(db->CompactTree(0).ok());
+  std::map<uint64_t, std::string> before;
+  for (const FileMetadata& file : Levels(&db).back()) before[file.file] = file.smallest_key;
+  REQUIRE(before.size() > 8);
+  for (int i = 100; i < 120; ++i) REQUIRE(db.Delete(Key(i)).ok());
+  REQUIRE(db->CompactRange(0, Key(100), Key(120)).ok());
+  size_t kept = 0;
+  for (const FileMetadata& file : Levels(&db).back()) {
+    CHECK(file.tombstones == 0);
+    kept += before.contains(file.file) ? 1 : 0;
+  }
+  CHECK(kept + 4 >= before.size());
+  CHECK(kept < before.size());
+  CHECK(db.Scan().size() == 380);
+}
+
+TEST_CASE("a compaction that fails at any call leaves no file behind and is tried again") {
+  for (const FileCall call : {FileCall::kOpenForRead, FileCall::kRead, FileCall::kCreate,
+                              FileCall::kWrite, FileCall::kSync, FileCall::kSyncDirectory}) {
+    for (uint64_t after = 0; after < 6; ++after) {
+      CAPTURE(ToString(call));
+      CAPTURE(after);
+      Options options = TinyOptions();
+      options.l0_merge_trigger = 3;
+      TestDb db(options);
+      REQUIRE(db.Open().ok());
+      for (int round = 0; round < 3; ++round) {
+        for (int i = 0; i < 30; ++i) REQUIRE(db.Put(Key(i), std::string(50, 'v')).ok());
+        REQUIRE(db->Flush(0).ok());
+      }
+      FaultPlan plan;
+      db.fs()->SetInterceptor(&plan);
+      plan.Add({.call = call, .first = after + 1});
+      db.RunAll();
+      plan.ClearFaults();
+      db.clock()->Advance(1'000'000);
+      db->RequestSync();
+      db.RunAll();
+      db.fs()->SetInterceptor(nullptr);
+      REQUIRE(db->Stats().l0_files_max == 0);
+      CHECK(db.Scan().size() == 30);
+      size_t named = 0;
+      for (const auto& level : Levels(&db)) named += level.size();
+      size_t there = 0;
+      for (const std::string& path : db.fs()->Files()) there += path.ends_with(".sst") ? 1 : 0;
+      CHECK(there == named);
+      REQUIRE(db.Reopen().ok());
+      CHECK(db.Scan().size() == 30);
+    }
+  }
+}
+
+}  // namespace lsm

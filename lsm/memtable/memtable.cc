@@ -69,7 +69,8 @@ void MemTable::Add(SequenceNumber sequence, RecordType type, std::string_view ke
   assert(type != RecordType::kTombstone || value.empty());
   VARVE_CHECK(key.size() <= kMaxKeySize && value.size() < (uint64_t{1} << 32));
   if (type == RecordType::kTombstone) {
-    tombstones_.store(tombstones() + 1, std::memory_order_relaxed);
+    const uint32_t before = tombstones_.load(std::memory_order_relaxed);
+    tombstones_.store(std::max(before, before + 1), std::memory_order_relaxed);
   }
   const uint64_t hash = HashKey(key);
   if (const Link link = FindLink(hash, key); link != Arena::kNull) {
@@ -96,7 +97,7 @@ void MemTable::Add(SequenceNumber sequence, RecordType type, std::string_view ke
 
 void MemTable::CountAdded(SequenceNumber sequence, bool first_of_key) {
   constexpr auto kRelaxed = std::memory_order_relaxed;
-  if (first_of_key) keys_.store(keys() + 1, kRelaxed);
+  if (first_of_key) keys_.store(static_cast<uint32_t>(keys() + 1), kRelaxed);
   if (empty()) smallest_sequence_.store(sequence, kRelaxed);
   largest_sequence_.store(sequence, kRelaxed);
   records_.store(records() + 1, kRelaxed);
@@ -109,7 +110,7 @@ void MemTable::Undo(SequenceNumber sequence, std::string_view key) {
   const Record* const newest = RecordAt(node->newest());
   if (newest == nullptr || newest->sequence() != sequence) return;
   node->SetNewest(newest->older);
-  if (newest->older == Arena::kNull) keys_.store(keys() - 1, kRelaxed);
+  if (newest->older == Arena::kNull) keys_.store(static_cast<uint32_t>(keys() - 1), kRelaxed);
   records_.store(records() - 1, kRelaxed);
   if (empty()) {
     smallest_sequence_.store(0, kRelaxed);

@@ -98,7 +98,7 @@ class MemTable {
   uint64_t keys() const { return keys_.load(std::memory_order_relaxed); }
   // Records, overwritten ones included that were not reclaimed.
   uint64_t records() const { return records_.load(std::memory_order_relaxed); }
-  // Tombstones that were ever added: at least those that are there.
+  // Tombstones that were ever added, up to 2^32: at least those that are there.
   uint64_t tombstones() const { return tombstones_.load(std::memory_order_relaxed); }
   // Bounds of the sequences of the records in the table, exact unless records were undone or
   // reclaimed; 0 if it is empty.
@@ -158,9 +158,9 @@ class MemTable {
   // behind them waits longer.
   std::deque<Replaced> replaced_;
   // Written by the writer only.
-  std::atomic<uint64_t> keys_{0};
+  std::atomic<uint32_t> keys_{0};  // as many as there are links
+  std::atomic<uint32_t> tombstones_{0};
   std::atomic<uint64_t> records_{0};
-  std::atomic<uint64_t> tombstones_{0};
   std::atomic<SequenceNumber> smallest_sequence_{0};
   std::atomic<SequenceNumber> largest_sequence_{0};
 };

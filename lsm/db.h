@@ -140,7 +140,7 @@ std::string_view ToString(WriteStall::Reason reason);
 // it holds all units up to it and none behind.
 struct CheckpointInfo {
   SequenceNumber sequence = 0;
-  uint64_t files = 0;         // SST files
+  uint64_t files = 0;         // SST and blob files
   uint64_t linked_bytes = 0;  // of files that both share: they take no space until one lets go
   uint64_t copied_bytes = 0;  // of the log, and of files that could not be linked
 };
@@ -157,6 +157,9 @@ struct DbStats {
   uint64_t trees = 0;                // now
   uint64_t sst_files = 0;            // now
   uint64_t sst_bytes = 0;            // now
+  uint64_t blob_files = 0;           // now
+  uint64_t blob_bytes = 0;           // now
+  uint64_t blob_garbage_bytes = 0;   // now: no record points there any more
   uint64_t l0_files_max = 0;         // now, the tree that has most
   uint64_t wal_segments = 0;         // now, those that hold records still needed
   uint64_t wal_bytes_written = 0;

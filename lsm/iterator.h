@@ -30,6 +30,8 @@ struct IterateOptions {
   std::optional<Bound> upper;  // absent: to the last key
   // Only keys that begin with this; combines with the bounds.
   std::string prefix;
+  // Values are not looked at, so big ones need not be read; value() may not be called.
+  bool keys_only = false;
   // A scan that should not wash the block cache out.
   bool fill_cache = true;
 };

@@ -42,6 +42,9 @@ struct Options {
   int block_restart_interval = 4;
   int filter_bits_per_key = 10;  // 0: no filters
   Compression compression = Compression::kLz4;
+  // Values from this size on are kept apart from their keys, in blob files, so that compactions do
+  // not write them again and again; 0: none is. Reading such a value takes one more device read.
+  size_t blob_value_size = 4096;
   int max_open_files = 512;  // SST files held open by the table cache
 
   size_t wal_segment_size = size_t{64} << 20;

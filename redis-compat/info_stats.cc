@@ -156,6 +156,9 @@ void AppendEngineStats(const lsm::DbStats& stats, const lsm::WriteStall& stall, 
   fields.Add("engine_compactions", stats.compactions);
   fields.Add("engine_compaction_bytes_read", stats.compaction_bytes_read);
   fields.Add("engine_compaction_bytes_written", stats.compaction_bytes_written);
+  fields.Add("engine_blob_files", stats.blob_files);
+  fields.Add("engine_blob_bytes", stats.blob_bytes);
+  fields.Add("engine_blob_garbage_bytes", stats.blob_garbage_bytes);
   fields.Add("engine_stall_state", lsm::ToString(stall.state));
   fields.Add("engine_stall_reason", lsm::ToString(stall.reason));
   fields.Add("engine_write_pace_bytes_per_sec", stall.bytes_per_second);

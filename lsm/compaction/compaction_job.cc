@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "lsm/compaction/blob_writer.h"
 #include "lsm/compaction/input_run.h"
 #include "lsm/compaction/older_files.h"
 #include "lsm/compaction/output_cutter.h"
@@ -20,7 +21,10 @@ class OutputFiles {
  public:
   OutputFiles(const TableTarget& target, const CompactionJob& job,
               const std::function<uint64_t()>& new_file_number)
-      : target_(target), job_(job), new_file_number_(new_file_number) {
+      : target_(target),
+        job_(job),
+        new_file_number_(new_file_number),
+        blobs_(target, new_file_number_) {
     result_.files.resize(job.parts.size());
   }
 
@@ -42,7 +46,11 @@ class OutputFiles {
       last_key_.assign(key);
     }
     if (!in_slice_) RETURN_IF_ERROR(BeginSlice());
-    return builder_->Add(key, record.sequence(), record.type(), record.value());
+    if (record.type() == RecordType::kBlob) return AddPointer(record);
+    RecordType type = record.type();
+    std::string_view value = record.value();
+    RETURN_IF_ERROR(blobs_.TakeIfBig(&type, &value));
+    return builder_->Add(key, record.sequence(), type, value);
   }
 
   Status EndPart() {
@@ -69,8 +77,23 @@ class OutputFiles {
     return {};
   }
 
+  Status Finish() {
+    RETURN_IF_ERROR(blobs_.Finish());
+    RETURN_IF_ERROR(FinishFile());
+    for (const CompactionJob::Part& part : job_.parts) {
+      for (const Compaction::Input& input : part.compaction.inputs) blobs_.KnowSizes(*input.file);
+    }
+    for (std::vector<FileMetadata>& files : result_.files) {
+      for (FileMetadata& file : files) blobs_.FillSizes(&file);
+    }
+    result_.blobs = blobs_.files();
+    result_.bytes_written += blobs_.bytes_written();
+    return {};
+  }
+
   void RemoveFiles() {
     builder_.reset();
+    blobs_.RemoveFiles();
     for (const uint64_t number : result_.numbers) {
       // Best effort: what stays behind is an orphan that the next open removes.
       const Status removed = target_.fs->Remove(SstFileName(target_.directory, number));
@@ -81,6 +104,24 @@ class OutputFiles {
   CompactionOutput TakeResult() { return std::move(result_); }
 
  private:
+  // The value stays where it is, unless too little else of its file is needed.
+  Status AddPointer(const InputRun& record) {
+    BlobPointer pointer;
+    if (const char* why = DecodeBlobPointer(record.value(), &pointer)) {
+      return Status::Corruption(why);
+    }
+    if (!job_.wasteful_blobs.contains(pointer.file)) {
+      return builder_->Add(record.user_key(), record.sequence(), record.type(), record.value());
+    }
+    const Result<PinnedValue> read =
+        job_.tables->ReadBlob(pointer, /*fill_cache=*/false, /*cached_only=*/false);
+    RETURN_IF_ERROR(read.status());
+    RecordType type = RecordType::kValue;
+    std::string_view value = read->view();
+    RETURN_IF_ERROR(blobs_.TakeIfBig(&type, &value));
+    return builder_->Add(record.user_key(), record.sequence(), type, value);
+  }
+
   Status BeginSlice() {
     if (builder_ == nullptr) {
       const uint64_t number = new_file_number_();
@@ -103,6 +144,7 @@ class OutputFiles {
   std::unique_ptr<OutputCutter> cutter_;
   std::unique_ptr<TableBuilder> builder_;
   bool in_slice_ = false;  // builder_ has a slice of part_
+  BlobWriter blobs_;
   std::string last_key_;
   CompactionOutput result_;
 };
@@ -149,7 +191,7 @@ Result<CompactionOutput> RunCompaction(const TableTarget& target, const Compacti
   for (size_t i = 0; i < job.parts.size() && status.ok(); ++i) {
     status = Merge(job, i, &files, &output);
   }
-  if (status.ok()) status = output.FinishFile();
+  if (status.ok()) status = output.Finish();
   if (!status.ok()) {
     output.RemoveFiles();
     return status;

@@ -14,10 +14,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "lsm/compaction/compaction.h"
 #include "lsm/compaction/flush_job.h"
+#include "lsm/sst/table_cache.h"
 #include "lsm/status.h"
 #include "lsm/version/version.h"
 
@@ -33,12 +35,16 @@ struct CompactionJob {
   std::vector<Part> parts;           // ascending by tree
   std::vector<SequenceNumber> pins;  // ascending
   uint64_t target_file_size = 0;
+  // Blob files that are mostly garbage: what is still needed of them is written to new ones.
+  std::set<uint64_t> wasteful_blobs;
+  TableCache* tables = nullptr;                  // for reading them
   const std::atomic<bool>* cancelled = nullptr;  // ends it with kAborted; may be null
 };
 
 struct CompactionOutput {
   std::vector<std::vector<FileMetadata>> files;  // a list for each part, in key order
   std::vector<uint64_t> numbers;                 // of the files, which several parts may share
+  std::vector<uint64_t> blobs;                   // blob files
   uint64_t bytes_written = 0;
 };
 

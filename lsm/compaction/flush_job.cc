@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "lsm/compaction/blob_writer.h"
 #include "lsm/compaction/version_pruner.h"
 #include "lsm/format/file_names.h"
 #include "lsm/iter/merging_iterator.h"
@@ -13,7 +14,7 @@ namespace lsm {
 namespace {
 
 Status AddSlice(const SliceInput& input, const std::vector<SequenceNumber>& pins,
-                TableBuilder* builder) {
+                TableBuilder* builder, BlobWriter* blobs) {
   std::vector<IteratorSource> sources;
   for (const MemTable* table : input.tables) sources.push_back({table->NewIterator(), nullptr});
   MergingIterator records(std::move(sources));
@@ -21,23 +22,31 @@ Status AddSlice(const SliceInput& input, const std::vector<SequenceNumber>& pins
   builder->BeginSlice(input.tree);
   for (records.SeekToFirst(); records.Valid(); records.Next()) {
     if (!pruner.Keep(records.user_key(), records.sequence(), records.type())) continue;
-    RETURN_IF_ERROR(
-        builder->Add(records.user_key(), records.sequence(), records.type(), records.value()));
+    RecordType type = records.type();
+    std::string_view value = records.value();
+    RETURN_IF_ERROR(blobs->TakeIfBig(&type, &value));
+    RETURN_IF_ERROR(builder->Add(records.user_key(), records.sequence(), type, value));
   }
   RETURN_IF_ERROR(records.status());
   return builder->EndSlice();
 }
 
-Result<std::vector<FileMetadata>> Write(const TableTarget& target, uint64_t file_number,
-                                        const std::vector<SliceInput>& inputs,
-                                        const std::vector<SequenceNumber>& pins) {
+Result<FlushOutput> Write(const TableTarget& target, uint64_t file_number,
+                          const std::vector<SliceInput>& inputs,
+                          const std::vector<SequenceNumber>& pins, BlobWriter* blobs) {
   Result<std::unique_ptr<WritableFile>> file =
       target.fs->Create(SstFileName(target.directory, file_number), /*truncate=*/true);
   RETURN_IF_ERROR(file.status());
   TableBuilder builder(target.table, std::move(file).value(), file_number);
-  for (const SliceInput& input : inputs) RETURN_IF_ERROR(AddSlice(input, pins, &builder));
+  for (const SliceInput& input : inputs) RETURN_IF_ERROR(AddSlice(input, pins, &builder, blobs));
+  RETURN_IF_ERROR(blobs->Finish());
   RETURN_IF_ERROR(builder.Finish());
-  return DescribeFile(file_number, builder.FileSize(), builder.slices());
+  FlushOutput output;
+  output.files = DescribeFile(file_number, builder.FileSize(), builder.slices());
+  output.bytes_written = builder.FileSize() + blobs->bytes_written();
+  output.blobs = blobs->files();
+  for (FileMetadata& slice : output.files) blobs->FillSizes(&slice);
+  return output;
 }
 
 }  // namespace
@@ -50,6 +59,8 @@ TableTarget TableTarget::From(const Options& options, const std::string& directo
   target.table.block_restart_interval = options.block_restart_interval;
   target.table.filter_bits_per_key = options.filter_bits_per_key;
   target.table.compression = options.compression;
+  target.blob_value_size = options.blob_value_size;
+  target.blob_file_size = uint64_t{4} * options.target_file_size;
   return target;
 }
 
@@ -69,23 +80,30 @@ std::vector<FileMetadata> DescribeFile(uint64_t file_number, uint64_t file_size,
     file.largest_sequence = slice.largest_sequence;
     file.smallest_key = slice.smallest_key;
     file.largest_key = slice.largest_key;
+    for (const auto& [blob, use] : slice.blobs) {
+      file.blobs.push_back({blob, 0, use.values, use.bytes});
+    }
     files.push_back(std::move(file));
   }
   return files;
 }
 
-Result<std::vector<FileMetadata>> WriteMemTables(const TableTarget& target, uint64_t file_number,
-                                                 const std::vector<SliceInput>& inputs,
-                                                 const std::vector<SequenceNumber>& pins) {
+Result<FlushOutput> WriteMemTables(const TableTarget& target,
+                                   const std::function<uint64_t()>& new_file_number,
+                                   const std::vector<SliceInput>& inputs,
+                                   const std::vector<SequenceNumber>& pins) {
   bool any = false;
   for (const SliceInput& input : inputs) any = any || !input.tables.empty();
-  if (!any) return std::vector<FileMetadata>();
-  Result<std::vector<FileMetadata>> files = Write(target, file_number, inputs, pins);
-  if (!files.ok()) {
+  if (!any) return FlushOutput();
+  const uint64_t file_number = new_file_number();
+  BlobWriter blobs(target, new_file_number);
+  Result<FlushOutput> output = Write(target, file_number, inputs, pins, &blobs);
+  if (!output.ok()) {
     // Best effort: what stays behind is an orphan that the next open removes.
-    if (!target.fs->Remove(SstFileName(target.directory, file_number)).ok()) return files;
+    blobs.RemoveFiles();
+    if (!target.fs->Remove(SstFileName(target.directory, file_number)).ok()) return output;
   }
-  return files;
+  return output;
 }
 
 }  // namespace lsm

@@ -147,14 +147,7 @@ Status DBImpl::MeasureCheckpoint(CheckpointSource* source) {
     }
     total += part.size;
   }
-  std::set<uint64_t> counted;
-  for (const auto& [id, tree] : source->state.trees) {
-    for (const std::vector<FileMetadata>& level : tree.levels) {
-      for (const FileMetadata& file : level) {
-        if (counted.insert(file.file).second) total += file.file_size;
-      }
-    }
-  }
+  for (const auto& [number, file] : source->files) total += file.size;
   checkpoint_meter_.total.store(total);
   return {};
 }

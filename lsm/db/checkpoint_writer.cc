@@ -113,10 +113,10 @@ Status CheckpointWriter::Fill(const CheckpointSource& source, const std::string&
 }
 
 Status CheckpointWriter::CopyFiles(const CheckpointSource& source, const std::string& directory) {
-  for (const uint64_t file : source.files) {
+  for (const auto& [number, file] : source.files) {
     RETURN_IF_ERROR(CheckCancelled());
-    const std::string from = SstFileName(source.directory, file);
-    const std::string to = SstFileName(directory, file);
+    const std::string from = DataFileName(source.directory, file.kind, number);
+    const std::string to = DataFileName(directory, file.kind, number);
     ++info_.files;
     if (!fs_->Link(from, to).ok()) {  // another device, or too many links: why does not matter
       RETURN_IF_ERROR(Copy(from, to, 0));

@@ -2,7 +2,7 @@
 // CheckpointWriter makes a database out of parts of another one.
 //
 //   1. Remove what an earlier attempt left, and make the directory under its temporary name.
-//   2. Link the SST files, or copy them where that fails.
+//   2. Link the SST and blob files, or copy them where that fails.
 //   3. Copy the log's segments, as far as they belong to it, and sync the copies. Replay them: they
 //      must end at exactly the sequence that was captured.
 //   4. Sync the directory; write the manifest; CURRENT comes last.
@@ -16,11 +16,12 @@
 
 #include <atomic>
 #include <cstdint>
-#include <set>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "lsm/db.h"
+#include "lsm/db/manifest_log.h"
 #include "lsm/db/wal_manager.h"
 #include "lsm/file_system.h"
 #include "lsm/status.h"
@@ -38,7 +39,7 @@ struct CheckpointMeter {
 struct CheckpointSource {
   std::string directory;
   ManifestState state;  // names exactly `files` and `logs`
-  std::set<uint64_t> files;
+  std::map<uint64_t, LiveFile> files;
   std::vector<WalManager::Part> logs;
   SequenceNumber sequence = 0;  // the last unit in `logs`
 };

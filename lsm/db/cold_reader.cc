@@ -8,6 +8,7 @@
 namespace lsm {
 
 ColdReader::PartKey ColdReader::KeyOf(const MissingPart& part) {
+  if (part.blob) return {part.blob->file, 0, part.blob->block.offset};
   return {part.file->file, part.file->slice_tree,
           part.table != nullptr ? part.block : TableReader::kNoBlock};
 }
@@ -45,6 +46,12 @@ void ColdReader::Fetch(std::shared_ptr<ColdReadImpl> read,
 
 ColdReader::Fetched ColdReader::Read(const MissingPart& part) {
   Fetched fetched;
+  if (part.blob) {
+    Result<BlockCache::Pin> value = tables_->PinBlob(*part.blob);
+    fetched.status = value.status();
+    if (value.ok()) fetched.block = std::move(*value);
+    return fetched;
+  }
   if (part.table == nullptr) {
     Result<std::shared_ptr<const TableReader>> table =
         tables_->Find(part.file->file, part.file->slice_tree);

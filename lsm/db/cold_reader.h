@@ -69,7 +69,7 @@ class ColdReader {
 
  private:
   using Waiters = std::vector<std::shared_ptr<ColdReadImpl>>;
-  // File, slice, and block; kNoBlock stands for the table itself.
+  // File, slice, and block; kNoBlock stands for the table itself. Or blob file, 0, and offset.
   using PartKey = std::tuple<uint64_t, TreeId, size_t>;
   static PartKey KeyOf(const MissingPart& part);
 

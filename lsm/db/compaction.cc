@@ -151,12 +151,15 @@ Status DBImpl::RunCompactionPlan(CompactionPlan* plan) {
     plan->job.pins = pins_.Pins();
     plan->job.target_file_size = options_.target_file_size;
     plan->job.cancelled = &closing_;
+    plan->job.wasteful_blobs = blob_files_->Wasteful();
+    plan->job.tables = &tables_;
     Result<CompactionOutput> written =
         RunCompaction(target_, plan->job, [this] { return NewFileNumber(); });
     RETURN_IF_ERROR(written.status());
     output = std::move(written).value();
     if (Status synced = fs_->SyncDirectory(directory_); !synced.ok()) {
       for (const uint64_t file : output.numbers) obsolete_->Add(file);
+      for (const uint64_t blob : output.blobs) obsolete_->Add(blob, FileKind::kBlob);
       return synced;
     }
   }
@@ -180,7 +183,7 @@ Status DBImpl::PublishCompaction(const CompactionPlan& plan, const CompactionOut
     }
     if (done.kind == CompactionKind::kMerge) {
       for (const FileMetadata& file : output.files[item.part]) {
-        added.emplace_back(done.output_level, MakeFileRef(file, holds.at(file.file)));
+        added.emplace_back(done.output_level, MakeRef(file, holds.at(file.file)));
       }
     }
     std::shared_ptr<const Version> base;

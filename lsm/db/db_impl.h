@@ -226,7 +226,7 @@ class DBImpl final : public DB {
   FlushPlan PickFlush() REQUIRES_LOCK(mutex_);
   void AddToPlan(const TreeRef& tree, bool whole, FlushPlan* plan) REQUIRES_LOCK(mutex_);
   Status RunFlush(const FlushPlan& plan) EXCLUDES_LOCK(mutex_);
-  Result<std::vector<FileMetadata>> WritePlan(const FlushPlan& plan);
+  Result<FlushOutput> WritePlan(const FlushPlan& plan);
   // The manifest's words for a flush.
   static VersionEdit DescribeFlush(const FlushPlan& plan, const std::vector<FileMetadata>& files);
   // The version that each item's tree gets.
@@ -280,6 +280,8 @@ class DBImpl final : public DB {
       EXCLUDES_LOCK(mutex_);
   Status RecordStructural() EXCLUDES_LOCK(mutex_);
   std::shared_ptr<FileHold> HoldFile(uint64_t file);
+  // A reference that also keeps the blob files that the slice's records point to.
+  FileRef MakeRef(const FileMetadata& file, std::shared_ptr<FileHold> hold);
   Status PrepareSegment() REQUIRES_LOCK(prepare_mutex_);
   Result<std::shared_ptr<LogWriter>> NextSegment();
   // Segments whose records are all in files are forgotten, and reused or removed.
@@ -351,6 +353,7 @@ class DBImpl final : public DB {
   const TableTarget target_;
   const CompactionPicker picker_;
   std::shared_ptr<ObsoleteFiles> obsolete_;
+  std::shared_ptr<BlobFiles> blob_files_;
   BlockCache block_cache_;
   TableCache tables_;
   ColdReader cold_reader_;
@@ -384,9 +387,9 @@ class DBImpl final : public DB {
   Mutex manifest_mutex_;
   ManifestLog manifest_ GUARDED_BY(manifest_mutex_);
   std::vector<uint64_t> doubtful_logs_ GUARDED_BY(manifest_mutex_);
-  std::vector<uint64_t> unremoved_files_ GUARDED_BY(manifest_mutex_);
-  std::set<uint64_t> pinned_files_ GUARDED_BY(manifest_mutex_);  // SST files of a checkpoint
-  bool logs_pinned_ GUARDED_BY(manifest_mutex_) = false;         // segments, whatever their number
+  std::vector<ObsoleteFile> unremoved_files_ GUARDED_BY(manifest_mutex_);
+  std::map<uint64_t, LiveFile> pinned_files_ GUARDED_BY(manifest_mutex_);  // of a checkpoint
+  bool logs_pinned_ GUARDED_BY(manifest_mutex_) = false;  // segments, whatever their number
 
   mutable Mutex mutex_;
   CondVar changed_;

@@ -57,7 +57,7 @@ FlushPlan DBImpl::PickFlush() {
   return plan;
 }
 
-Result<std::vector<FileMetadata>> DBImpl::WritePlan(const FlushPlan& plan) {
+Result<FlushOutput> DBImpl::WritePlan(const FlushPlan& plan) {
   std::vector<SliceInput> inputs;
   for (const FlushPlan::Item& item : plan.items) {
     if (item.tables.empty()) continue;
@@ -66,15 +66,16 @@ Result<std::vector<FileMetadata>> DBImpl::WritePlan(const FlushPlan& plan) {
     for (const auto& frozen : item.tables) input.tables.push_back(frozen->table.get());
     inputs.push_back(std::move(input));
   }
-  if (inputs.empty()) return std::vector<FileMetadata>();
-  Result<std::vector<FileMetadata>> files =
-      WriteMemTables(target_, NewFileNumber(), inputs, pins_.Pins());
-  RETURN_IF_ERROR(files.status());
+  if (inputs.empty()) return FlushOutput();
+  Result<FlushOutput> output = WriteMemTables(
+      target_, [this] { return NewFileNumber(); }, inputs, pins_.Pins());
+  RETURN_IF_ERROR(output.status());
   if (Status synced = fs_->SyncDirectory(directory_); !synced.ok()) {
-    obsolete_->Add(files->front().file);
+    obsolete_->Add(output->files.front().file);
+    for (const uint64_t blob : output->blobs) obsolete_->Add(blob, FileKind::kBlob);
     return synced;
   }
-  return files;
+  return output;
 }
 
 VersionEdit DBImpl::DescribeFlush(const FlushPlan& plan, const std::vector<FileMetadata>& files) {
@@ -102,7 +103,7 @@ Result<DBImpl::NewVersions> DBImpl::MakeVersions(const FlushPlan& plan,
     });
     if (file != files.end()) {
       Result<std::shared_ptr<const Version>> next =
-          Version::Apply(*version, {}, {{0, MakeFileRef(*file, hold)}});
+          Version::Apply(*version, {}, {{0, MakeRef(*file, hold)}});
       RETURN_IF_ERROR(next.status());
       version = std::move(next).value();
     }
@@ -150,15 +151,15 @@ Status DBImpl::RunFlush(const FlushPlan& plan) {
     // Not a failure of the flush: the rescue comes first, and flushes everything.
     return rescue_wanted_.load() ? Status() : synced;
   }
-  Result<std::vector<FileMetadata>> files = WritePlan(plan);
-  RETURN_IF_ERROR(files.status());
+  const Result<FlushOutput> output = WritePlan(plan);
+  RETURN_IF_ERROR(output.status());
   MutexLock manifest(&manifest_mutex_);
-  Result<NewVersions> versions = MakeVersions(plan, *files);
+  Result<NewVersions> versions = MakeVersions(plan, output->files);
   RETURN_IF_ERROR(versions.status());
-  RETURN_IF_ERROR(Record(DescribeFlush(plan, *files), wal_.synced_through()));
+  RETURN_IF_ERROR(Record(DescribeFlush(plan, output->files), wal_.synced_through()));
   InstallFlush(plan, *versions);
   MutexLock lock(&mutex_);
-  if (!files->empty()) stats_.flush_bytes_written += files->front().file_size;
+  stats_.flush_bytes_written += output->bytes_written;
   return {};
 }
 

@@ -19,7 +19,7 @@ constexpr uint64_t kMaxGrowth = 4;
 template <typename Use>
 void ForEachFile(const ManifestState::Tree& tree, Use use) {
   for (const std::vector<FileMetadata>& level : tree.levels) {
-    for (const FileMetadata& file : level) use(file.file);
+    for (const FileMetadata& file : level) use(file);
   }
 }
 
@@ -29,7 +29,7 @@ Status ManifestLog::Start(uint64_t number, ManifestState state) {
   state_ = std::move(state);
   references_.clear();
   for (const auto& [id, tree] : state_.trees) {
-    ForEachFile(tree, [this](uint64_t file) { CountFile(file, /*add=*/true); });
+    ForEachFile(tree, [this](const FileMetadata& file) { CountFile(file, /*add=*/true); });
   }
   return Rewrite(number);
 }
@@ -72,14 +72,27 @@ Status ManifestLog::Record(const VersionEdit& edit, const std::function<uint64_t
   for (const TreeId id : edit.dropped_trees) {
     const std::optional<ManifestState::Tree>& dropped = saved.trees.at(id);
     if (!dropped) continue;  // created by the same edit
-    ForEachFile(*dropped, [this](uint64_t file) { CountFile(file, /*add=*/false); });
+    ForEachFile(*dropped, [this](const FileMetadata& file) { CountFile(file, /*add=*/false); });
   }
-  for (const auto& removed : edit.removed_files) CountFile(removed.file, /*add=*/false);
-  for (const auto& added : edit.added_files) CountFile(added.file.file, /*add=*/true);
+  for (const auto& removed : edit.removed_files) {
+    const std::vector<FileMetadata>& files =
+        saved.trees.at(removed.tree)->levels[static_cast<size_t>(removed.level)];
+    const auto file = std::find_if(files.begin(), files.end(), [&](const FileMetadata& candidate) {
+      return candidate.file == removed.file;
+    });
+    VARVE_CHECK(file != files.end());
+    CountFile(*file, /*add=*/false);
+  }
+  for (const auto& added : edit.added_files) CountFile(added.file, /*add=*/true);
   return {};
 }
 
-void ManifestLog::CountFile(uint64_t file, bool add) {
+void ManifestLog::CountFile(const FileMetadata& file, bool add) {
+  Count(file.file, add);
+  for (const BlobReference& blob : file.blobs) Count(blob.file, add);
+}
+
+void ManifestLog::Count(uint64_t file, bool add) {
   if (add) {
     ++references_[file];
     return;
@@ -89,10 +102,15 @@ void ManifestLog::CountFile(uint64_t file, bool add) {
   if (--found->second == 0) references_.erase(found);
 }
 
-std::set<uint64_t> LiveFilesOf(const ManifestState& state) {
-  std::set<uint64_t> files;
+std::map<uint64_t, LiveFile> LiveFilesOf(const ManifestState& state) {
+  std::map<uint64_t, LiveFile> files;
   for (const auto& [id, tree] : state.trees) {
-    ForEachFile(tree, [&files](uint64_t file) { files.insert(file); });
+    ForEachFile(tree, [&files](const FileMetadata& file) {
+      files[file.file] = {FileKind::kSst, file.file_size};
+      for (const BlobReference& blob : file.blobs) {
+        files[blob.file] = {FileKind::kBlob, blob.file_size};
+      }
+    });
   }
   return files;
 }

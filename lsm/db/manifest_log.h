@@ -11,19 +11,20 @@
 // when the old one has grown to a multiple of it.
 //
 // Thread safety: none; DBImpl's manifest lock orders calls.
-// Invariant: references_ counts, for each SST file, the places in the state that name it.
+// Invariant: references_ counts, for each SST and blob file, the places in the state that name it.
 
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
 
 #include "lsm/file_system.h"
+#include "lsm/format/file_names.h"
 #include "lsm/status.h"
 #include "lsm/version/manifest.h"
 
@@ -43,13 +44,14 @@ class ManifestLog {
   const ManifestState& state() const { return state_; }
   uint64_t number() const { return writer_->number(); }
   bool uncertain() const { return uncertain_; }
-  // Whether the state names the SST file.
+  // Whether the state names the SST or blob file.
   bool IsLive(uint64_t file) const { return references_.contains(file); }
 
  private:
   // Writes the state to a new manifest, which is in force then.
   Status Rewrite(uint64_t number);
-  void CountFile(uint64_t file, bool add);
+  void CountFile(const FileMetadata& file, bool add);
+  void Count(uint64_t file, bool add);
 
   FileSystem* const fs_;
   const std::string directory_;
@@ -60,7 +62,11 @@ class ManifestLog {
   bool uncertain_ = false;
 };
 
-// SST files that the state names.
-std::set<uint64_t> LiveFilesOf(const ManifestState& state);
+// SST and blob files that the state names.
+struct LiveFile {
+  FileKind kind = FileKind::kSst;
+  uint64_t size = 0;
+};
+std::map<uint64_t, LiveFile> LiveFilesOf(const ManifestState& state);
 
 }  // namespace lsm

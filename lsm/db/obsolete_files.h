@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// SST files die by reference count. A file may hold slices of several trees; each slice that a
-// Version names refers to one FileHold, and when the last reference goes, the file's number is put
-// on a list. Background work removes the files on the list that the manifest does not name.
+// SST and blob files die by reference count. An SST file may hold slices of several trees; each
+// slice that a Version names refers to one FileHold, and to those of the blob files that its
+// records point to. When the last reference goes, the file is put on a list. Background work
+// removes the files on the list that the manifest does not name.
+//
+// A blob file is also told how much of it the slices that are alive point to, so that one that is
+// mostly garbage is found.
 //
 // Thread safety: safe for concurrent use; references are let go under any lock.
 
@@ -9,24 +13,32 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
+#include <set>
 #include <utility>
 #include <vector>
 
+#include "lsm/format/file_names.h"
 #include "lsm/util/mutex.h"
 #include "lsm/version/version.h"
 
 namespace lsm {
 
+struct ObsoleteFile {
+  uint64_t number = 0;
+  FileKind kind = FileKind::kSst;
+};
+
 class ObsoleteFiles {
  public:
-  void Add(uint64_t file) {
+  void Add(uint64_t file, FileKind kind = FileKind::kSst) {
     MutexLock lock(&mutex_);
-    files_.push_back(file);
+    files_.push_back({file, kind});
     any_.store(true, std::memory_order_release);
   }
   bool any() const { return any_.load(std::memory_order_acquire); }
-  std::vector<uint64_t> Take() {
+  std::vector<ObsoleteFile> Take() {
     MutexLock lock(&mutex_);
     any_.store(false, std::memory_order_release);
     return std::move(files_);
@@ -34,7 +46,7 @@ class ObsoleteFiles {
 
  private:
   Mutex mutex_;
-  std::vector<uint64_t> files_ GUARDED_BY(mutex_);
+  std::vector<ObsoleteFile> files_ GUARDED_BY(mutex_);
   std::atomic<bool> any_{false};
 };
 
@@ -51,13 +63,49 @@ class FileHold {
   const std::shared_ptr<ObsoleteFiles> obsolete_;
 };
 
-// A reference that versions share and that keeps the file.
-inline FileRef MakeFileRef(FileMetadata metadata, std::shared_ptr<FileHold> hold) {
+class BlobFiles {
+ public:
+  explicit BlobFiles(std::shared_ptr<ObsoleteFiles> obsolete) : obsolete_(std::move(obsolete)) {}
+
+  // Keeps what the slice's records point to, for as long as the object lives; null if that is
+  // nothing.
+  static std::shared_ptr<const void> Hold(const std::shared_ptr<BlobFiles>& files,
+                                          const FileMetadata& slice);
+
+  // Those of which less than half is needed.
+  std::set<uint64_t> Wasteful() const EXCLUDES_LOCK(mutex_);
+
+  struct Figures {
+    uint64_t files = 0;
+    uint64_t bytes = 0;
+    uint64_t needed_bytes = 0;
+  };
+  Figures figures() const EXCLUDES_LOCK(mutex_);
+
+ private:
+  struct Entry {
+    uint64_t size = 0;
+    uint64_t needed = 0;  // bytes
+    uint64_t holders = 0;
+  };
+  void Add(const std::vector<BlobReference>& blobs) EXCLUDES_LOCK(mutex_);
+  void Release(const std::vector<BlobReference>& blobs) EXCLUDES_LOCK(mutex_);
+
+  const std::shared_ptr<ObsoleteFiles> obsolete_;
+  mutable Mutex mutex_;
+  std::map<uint64_t, Entry> entries_ GUARDED_BY(mutex_);
+};
+
+// A reference that versions share and that keeps the file, and `blobs`, which may be null.
+inline FileRef MakeFileRef(FileMetadata metadata, std::shared_ptr<FileHold> hold,
+                           std::shared_ptr<const void> blobs) {
   struct Held {
     FileMetadata metadata;
     std::shared_ptr<FileHold> hold;
+    std::shared_ptr<const void> blobs;
   };
-  auto held = std::make_shared<const Held>(Held{std::move(metadata), std::move(hold)});
+  auto held =
+      std::make_shared<const Held>(Held{std::move(metadata), std::move(hold), std::move(blobs)});
   return {held, &held->metadata};
 }
 

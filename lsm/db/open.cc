@@ -79,6 +79,7 @@ DBImpl::DBImpl(const Options& options, std::string directory)
       target_(TableTarget::From(options, directory_)),
       picker_(CompactionLimits::From(options)),
       obsolete_(std::make_shared<ObsoleteFiles>()),
+      blob_files_(std::make_shared<BlobFiles>(obsolete_)),
       block_cache_(options.block_cache_size),
       tables_(fs_, directory_, options.max_open_files, &block_cache_),
       cold_reader_(executor_, &tables_),
@@ -127,7 +128,7 @@ Status DBImpl::CreateNew(const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     uint64_t number = 0;
     const FileKind kind = ParseFileName(name, &number);
-    bool lost = kind == FileKind::kSst;
+    bool lost = kind == FileKind::kSst || kind == FileKind::kBlob;
     if (kind == FileKind::kManifest) {
       const Result<bool> unfinished =
           IsUnfinishedCreation(fs_, ManifestFileName(directory_, number), number);
@@ -207,6 +208,7 @@ Status DBImpl::RemoveOrphans(const std::vector<std::string>& names) {
       const FileKind kind = ParseFileName(name, &number);
       const bool orphan = kind == FileKind::kTemporary ||
                           (kind == FileKind::kSst && !manifest_.IsLive(number)) ||
+                          (kind == FileKind::kBlob && !manifest_.IsLive(number)) ||
                           (kind == FileKind::kManifest && number != manifest_.number()) ||
                           (kind == FileKind::kWal && !manifest_.state().logs.contains(number));
       if (orphan) orphans.push_back(name);

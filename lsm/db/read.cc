@@ -12,6 +12,7 @@
 #include "lsm/db/db_impl.h"
 #include "lsm/db/read_view.h"
 #include "lsm/format/checksum.h"
+#include "lsm/format/file_names.h"
 #include "lsm/iter/db_iterator.h"
 #include "lsm/iter/level_iterator.h"
 #include "lsm/iter/merging_iterator.h"
@@ -197,6 +198,18 @@ void DBImpl::Fetch(std::shared_ptr<ColdRead> read, std::function<void(const Stat
   cold_reader_.Fetch(std::static_pointer_cast<ColdReadImpl>(std::move(read)), std::move(done));
 }
 
+Status ReadViewImpl::ResolveBlob(const FileRef& file, PinnedValue* value) {
+  BlobPointer pointer;
+  if (const char* why = DecodeBlobPointer(value->view(), &pointer)) {
+    return Status::Corruption(SstFileName(db_->directory_, file->file) + ": " + why);
+  }
+  Result<PinnedValue> read = db_->tables_.ReadBlob(pointer, /*fill_cache=*/true, memory_only_);
+  if (read.status().IsWouldBlock()) missing_.AddBlob(pointer, file);
+  RETURN_IF_ERROR(read.status());
+  *value = std::move(*read);
+  return {};
+}
+
 Result<Lookup> ReadViewImpl::GetFromFiles(const TreeState& state, std::string_view key) {
   const HashedKey hashed = HashedKey::Of(key);
   Status status;
@@ -211,10 +224,11 @@ Result<Lookup> ReadViewImpl::GetFromFiles(const TreeState& state, std::string_vi
     status = got.status();
     if (!status.ok()) return false;
     found = *got;
+    if (found.found && found.type == RecordType::kBlob) status = ResolveBlob(file, &value);
     return !found.found;
   });
   RETURN_IF_ERROR(status);
-  if (found.found && found.type == RecordType::kValue) lookup.value = std::move(value);
+  if (found.found && found.type != RecordType::kTombstone) lookup.value = std::move(value);
   return lookup;
 }
 
@@ -277,7 +291,8 @@ Result<std::unique_ptr<Iterator>> ReadViewImpl::NewIterator(TreeId tree,
   }
   // The state holds the files that the sources name.
   return std::unique_ptr<Iterator>(std::make_unique<DbIterator>(
-      std::move(source), sequence_, std::move(range), tables, entry->state));
+      std::move(source), sequence_, std::move(range), tables, entry->state,
+      BlobSource{options.keys_only ? nullptr : &db_->tables_, options.fill_cache, missing}));
 }
 
 Result<TreeCounters> ReadViewImpl::Counters(TreeId tree) {

@@ -58,6 +58,8 @@ class ReadViewImpl final : public ReadView {
   const Entry* Use(TreeId tree);
   void PrefetchFrom(const TreeState& state, std::span<HashedKey> keys);
   void PrefetchFromFiles(const Version& version, std::span<const HashedKey> keys);
+  // The value that the record of type kBlob in `value` points to.
+  Status ResolveBlob(const FileRef& file, PinnedValue* value);
   Result<Lookup> GetFromFiles(const TreeState& state, std::string_view key);
   // As the view reads: in memory only, noting what is missing, or from wherever it is.
   Result<const TableReader*> FindTable(const FileRef& file);

@@ -85,6 +85,10 @@ std::shared_ptr<FileHold> DBImpl::HoldFile(uint64_t file) {
   return std::make_shared<FileHold>(file, obsolete_);
 }
 
+FileRef DBImpl::MakeRef(const FileMetadata& file, std::shared_ptr<FileHold> hold) {
+  return MakeFileRef(file, std::move(hold), BlobFiles::Hold(blob_files_, file));
+}
+
 Status DBImpl::PrepareSegment() {
   const uint64_t number = NewFileNumber();
   std::string recycled;
@@ -148,26 +152,26 @@ Status DBImpl::MaintainLog() {
 }
 
 Status DBImpl::RemoveObsoleteFiles() {
-  std::vector<uint64_t> dead;
+  std::vector<ObsoleteFile> dead;
   std::vector<uint64_t> dead_logs;
   {
     MutexLock manifest(&manifest_mutex_);
     // Until it is known which manifest is in force, either may name the files.
     if (manifest_.uncertain()) RETURN_IF_ERROR(Record({}, wal_.synced_through()));
-    std::vector<uint64_t> candidates = obsolete_->Take();
+    std::vector<ObsoleteFile> candidates = obsolete_->Take();
     candidates.insert(candidates.end(), unremoved_files_.begin(), unremoved_files_.end());
     unremoved_files_.clear();
     if (!logs_pinned_) dead_logs.swap(doubtful_logs_);
     if (candidates.empty() && dead_logs.empty()) return {};
-    for (const uint64_t file : candidates) {
+    for (const ObsoleteFile& file : candidates) {
       // Still named: its tree's drop is not recorded yet. Pinned: a checkpoint links it.
-      const bool needed = manifest_.IsLive(file) || pinned_files_.contains(file);
+      const bool needed = manifest_.IsLive(file.number) || pinned_files_.contains(file.number);
       (needed ? unremoved_files_ : dead).push_back(file);
     }
   }
-  for (const uint64_t file : dead) {
-    tables_.Evict(file);
-    const Status removed = fs_->Remove(SstFileName(directory_, file));
+  for (const auto& [number, kind] : dead) {
+    tables_.Evict(number);
+    const Status removed = fs_->Remove(DataFileName(directory_, kind, number));
     static_cast<void>(removed.ok());  // what stays behind is an orphan
   }
   for (const uint64_t log : dead_logs) {

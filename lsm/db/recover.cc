@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Recovery of a directory that has a manifest. Nothing is removed or overwritten before the new
 // manifest is in force, so a crash at any point leaves what was there before.
-//   1. Every SST file that the manifest names must be there, with the exact size.
+//   1. Every SST and blob file that the manifest names must be there, with the exact size.
 //   2. Make the trees of the manifest, and replay the log into them. A structural operation that
 //      the manifest already holds, and what a tree has flushed, is passed over; so are records of
 //      trees that were dropped since. What does not fit in memory is flushed on the way, to files
@@ -187,24 +187,18 @@ class ReplayApplier final : public WriteBatch::Handler {
 };
 
 Status DBImpl::CheckLiveFiles(const ManifestState& state) {
-  std::set<uint64_t> seen;
-  for (const auto& [id, tree] : state.trees) {
-    for (const std::vector<FileMetadata>& level : tree.levels) {
-      for (const FileMetadata& file : level) {
-        if (!seen.insert(file.file).second) continue;
-        const std::string path = SstFileName(directory_, file.file);
-        const Result<uint64_t> size = fs_->FileSize(path);
-        if (size.status().IsNotFound()) {
-          return Status::Corruption(path +
-                                    ": offset 0: the manifest names this file, but there is none");
-        }
-        RETURN_IF_ERROR(size.status());
-        if (*size != file.file_size) {
-          return Status::Corruption(path + ": offset " + std::to_string(*size) +
-                                    ": the file ends here, but the manifest says " +
-                                    std::to_string(file.file_size) + " bytes");
-        }
-      }
+  for (const auto& [number, file] : LiveFilesOf(state)) {
+    const std::string path = DataFileName(directory_, file.kind, number);
+    const Result<uint64_t> size = fs_->FileSize(path);
+    if (size.status().IsNotFound()) {
+      return Status::Corruption(path +
+                                ": offset 0: the manifest names this file, but there is none");
+    }
+    RETURN_IF_ERROR(size.status());
+    if (*size != file.size) {
+      return Status::Corruption(path + ": offset " + std::to_string(*size) +
+                                ": the file ends here, but the manifest says " +
+                                std::to_string(file.size) + " bytes");
     }
   }
   return {};
@@ -219,7 +213,7 @@ void DBImpl::BuildTrees(const ManifestState& state) {
       for (const FileMetadata& file : tree.levels[level]) {
         std::shared_ptr<FileHold>& hold = holds[file.file];
         if (hold == nullptr) hold = HoldFile(file.file);
-        levels[level].push_back(MakeFileRef(file, hold));
+        levels[level].push_back(MakeRef(file, hold));
       }
     }
     std::reverse(levels[0].begin(), levels[0].end());  // the manifest has the oldest first
@@ -279,12 +273,12 @@ Status DBImpl::FlushDuringReplay(ManifestState* state) {
     RotateAll(&garbage);
     for (const TreeId id : frozen_trees_) AddToPlan(trees_.at(id), /*whole=*/true, &plan);
   }
-  Result<std::vector<FileMetadata>> files = WritePlan(plan);
-  RETURN_IF_ERROR(files.status());
+  const Result<FlushOutput> output = WritePlan(plan);
+  RETURN_IF_ERROR(output.status());
   MutexLock manifest(&manifest_mutex_);
-  Result<NewVersions> versions = MakeVersions(plan, *files);
+  Result<NewVersions> versions = MakeVersions(plan, output->files);
   RETURN_IF_ERROR(versions.status());
-  RETURN_IF_ERROR(state->Apply(DescribeFlush(plan, *files)));
+  RETURN_IF_ERROR(state->Apply(DescribeFlush(plan, output->files)));
   InstallFlush(plan, *versions);
   return {};
 }

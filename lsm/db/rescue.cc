@@ -95,9 +95,9 @@ Status DBImpl::RunRescue() {
     MutexLock prepare(&prepare_mutex_);
     FlushPlan plan;
     if (!FreezeForRescue(&plan, &through)) return {};
-    Result<std::vector<FileMetadata>> files = WritePlan(plan);
-    RETURN_IF_ERROR(files.status());
-    RETURN_IF_ERROR(RecordRescue(plan, *files, through));
+    const Result<FlushOutput> output = WritePlan(plan);
+    RETURN_IF_ERROR(output.status());
+    RETURN_IF_ERROR(RecordRescue(plan, output->files, through));
   }
   Log(LogLevel::kNotice, "the log could not be synced; everything through sequence " +
                              std::to_string(through) + " was written to new files instead");

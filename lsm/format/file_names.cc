@@ -36,6 +36,9 @@ std::string WalFileName(const std::string& directory, uint64_t number) {
 std::string BlobFileName(const std::string& directory, uint64_t number) {
   return Numbered(directory, "%06" PRIu64 ".blob", number);
 }
+std::string DataFileName(const std::string& directory, FileKind kind, uint64_t number) {
+  return kind == FileKind::kBlob ? BlobFileName(directory, number) : SstFileName(directory, number);
+}
 
 FileKind ParseFileName(std::string_view name, uint64_t* number) {
   constexpr std::string_view kManifestPrefix = "MANIFEST-";

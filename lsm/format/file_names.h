@@ -25,6 +25,8 @@ std::string ManifestFileName(const std::string& directory, uint64_t number);
 std::string SstFileName(const std::string& directory, uint64_t number);
 std::string WalFileName(const std::string& directory, uint64_t number);
 std::string BlobFileName(const std::string& directory, uint64_t number);
+// REQUIRES: kSst or kBlob
+std::string DataFileName(const std::string& directory, FileKind kind, uint64_t number);
 
 // What a name without its directory is; `number` is set for manifests and for SST, log and
 // blob files.

@@ -26,8 +26,8 @@ inline constexpr size_t kSstFooterSize = 48;
 inline constexpr size_t kMaxBlockSize = size_t{3} << 29;
 static_assert(kMaxBlockSize > kMaxKeySize + kMaxValueSize + (size_t{1} << 20));
 
-// What stands behind a block's entries: a data block has tags.
-enum class BlockKind { kData, kIndex };
+// What stands behind a block's entries: a data block has tags. A value has no entries.
+enum class BlockKind { kData, kIndex, kValue };
 
 // The tag of an entry whose user key has this hash (HashKey).
 inline char BlockTag(uint64_t hash) { return static_cast<char>(hash); }

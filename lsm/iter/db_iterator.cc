@@ -63,12 +63,14 @@ bool KeyRange::Overlaps(std::string_view smallest, std::string_view largest) con
 }
 
 DbIterator::DbIterator(std::unique_ptr<InternalIterator> source, SequenceNumber sequence,
-                       KeyRange range, int tables, std::shared_ptr<const void> keep_alive)
+                       KeyRange range, int tables, std::shared_ptr<const void> keep_alive,
+                       const BlobSource& blobs)
     : keep_alive_(std::move(keep_alive)),
       source_(std::move(source)),
       sequence_(sequence),
       range_(std::move(range)),
-      tables_(tables) {}
+      tables_(tables),
+      blobs_(blobs) {}
 
 std::string_view DbIterator::key() const {
   assert(valid_);
@@ -77,6 +79,7 @@ std::string_view DbIterator::key() const {
 
 std::string_view DbIterator::value() const {
   assert(valid_);
+  if (is_blob_) return blob_.view();
   return backward_ ? std::string_view(saved_value_) : source_->value();
 }
 
@@ -88,6 +91,23 @@ SequenceNumber DbIterator::sequence() const {
 void DbIterator::End() {
   valid_ = false;
   if (status_.ok()) status_ = source_->status();
+}
+
+void DbIterator::Show(RecordType type, std::string_view value) {
+  valid_ = true;
+  is_blob_ = type == RecordType::kBlob;
+  if (!is_blob_ || blobs_.tables == nullptr) return;
+  BlobPointer pointer;
+  if (const char* why = DecodeBlobPointer(value, &pointer)) {
+    status_ = Status::Corruption(why);
+  } else {
+    const bool cached_only = blobs_.missing != nullptr;
+    Result<PinnedValue> read = blobs_.tables->ReadBlob(pointer, blobs_.fill_cache, cached_only);
+    if (read.status().IsWouldBlock()) blobs_.missing->AddBlob(pointer, keep_alive_);
+    status_ = read.status();
+    if (read.ok()) blob_ = std::move(*read);
+  }
+  valid_ = status_.ok();
 }
 
 bool DbIterator::Usable() {
@@ -150,10 +170,7 @@ void DbIterator::FindForward(bool skip_saved) {
       source_->Next();
       continue;
     }
-    if (source_->type() != RecordType::kTombstone) {
-      valid_ = true;
-      return;
-    }
+    if (source_->type() != RecordType::kTombstone) return Show(source_->type(), source_->value());
     saved_key_.assign(source_->user_key());
     PassSavedKey();
   }
@@ -164,21 +181,18 @@ void DbIterator::FindBackward() {
   while (source_->Valid()) {
     if (!range_.AboveLower(source_->user_key())) break;
     saved_key_.assign(source_->user_key());
-    bool live = false;
+    RecordType type = RecordType::kTombstone;
     while (source_->Valid() && source_->user_key() == saved_key_) {
       if (source_->sequence() <= sequence_) {
-        live = source_->type() != RecordType::kTombstone;
-        if (live) saved_value_.assign(source_->value());
+        type = source_->type();
+        if (type != RecordType::kTombstone) saved_value_.assign(source_->value());
         saved_sequence_ = source_->sequence();
       }
       source_->Prev();
     }
     // A source that broke within the key may have hidden a newer record of it.
     if (!source_->status().ok()) break;
-    if (live) {
-      valid_ = true;
-      return;
-    }
+    if (type != RecordType::kTombstone) return Show(type, saved_value_);
   }
   End();
 }

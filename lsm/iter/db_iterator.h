@@ -18,7 +18,10 @@
 #include <string>
 
 #include "lsm/format/internal_iterator.h"
+#include "lsm/iter/missing_parts.h"
 #include "lsm/iterator.h"
+#include "lsm/pinned_value.h"
+#include "lsm/sst/table_cache.h"
 
 namespace lsm {
 
@@ -37,11 +40,18 @@ struct KeyRange {
   bool Overlaps(std::string_view smallest, std::string_view largest) const;
 };
 
+// How a big value is read.
+struct BlobSource {
+  TableCache* tables = nullptr;  // null: it is not
+  bool fill_cache = true;
+  MissingParts* missing = nullptr;  // not null: from memory only, and it is told what is lacking
+};
+
 class DbIterator final : public Iterator {
  public:
   // `keep_alive` is whatever the source reads from.
   DbIterator(std::unique_ptr<InternalIterator> source, SequenceNumber sequence, KeyRange range,
-             int tables, std::shared_ptr<const void> keep_alive);
+             int tables, std::shared_ptr<const void> keep_alive, const BlobSource& blobs);
 
   bool Valid() const override { return valid_; }
   Status status() const override { return status_; }
@@ -67,6 +77,8 @@ class DbIterator final : public Iterator {
   // Takes over the source's error if it has one.
   void End();
   bool Usable();
+  // Shows the record, whose value is `value`, of type `type`. An error ends the walk.
+  void Show(RecordType type, std::string_view value);
   // Past the remaining records of saved_key_.
   void PassSavedKey();
 
@@ -75,10 +87,13 @@ class DbIterator final : public Iterator {
   const SequenceNumber sequence_;
   const KeyRange range_;
   const int tables_;
+  const BlobSource blobs_;
 
   bool valid_ = false;
   bool backward_ = false;
   Status status_;
+  bool is_blob_ = false;  // the shown value is blob_
+  PinnedValue blob_;
   std::string saved_key_;
   std::string saved_value_;            // backward
   SequenceNumber saved_sequence_ = 0;  // backward

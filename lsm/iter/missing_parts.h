@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// MissingParts is what reads in memory only lacked: tables that are not open, blocks that are not
-// in memory. Each part keeps its file from being removed.
+// MissingParts is what reads in memory only lacked: tables that are not open, blocks and values
+// that are not in memory. Each part keeps its file from being removed.
 //
 // Thread safety: none.
 
@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -20,13 +21,18 @@ struct MissingPart {
   FileRef file;
   std::shared_ptr<const TableReader> table;  // null: it is not open
   size_t block = 0;                          // its number in the table
+  std::optional<BlobPointer> blob;           // or this value; then `file` and `table` are null
+  std::shared_ptr<const void> blob_keeper;   // keeps the blob file
 };
 
 class MissingParts {
  public:
-  void AddTable(const FileRef& file) { parts_.push_back({file, nullptr, 0}); }
+  void AddTable(const FileRef& file) { parts_.push_back({file, nullptr, 0, {}, nullptr}); }
   void AddBlock(const FileRef& file, std::shared_ptr<const TableReader> table, size_t block) {
-    parts_.push_back({file, std::move(table), block});
+    parts_.push_back({file, std::move(table), block, {}, nullptr});
+  }
+  void AddBlob(const BlobPointer& blob, std::shared_ptr<const void> keeper) {
+    parts_.push_back({nullptr, nullptr, 0, blob, std::move(keeper)});
   }
 
   bool empty() const { return parts_.empty(); }

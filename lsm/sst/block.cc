@@ -35,6 +35,10 @@ inline bool GetEntryHead(std::string_view* input, EntryHead* head) {
 
 const char* Block::ParseLayout(std::string_view contents, BlockKind kind, Layout* layout) {
   size_t end = contents.size();  // of what has not been read yet
+  if (kind == BlockKind::kValue) {
+    layout->entries_end = static_cast<uint32_t>(end);
+    return nullptr;
+  }
   if (kind == BlockKind::kData) {
     if (end < 8) return "impossible size";
     end -= 8;
@@ -65,7 +69,7 @@ std::shared_ptr<const Block> Block::Parse(OwnedBytes bytes, size_t size, BlockKi
                               : ParseLayout(bytes.view().substr(0, size), kind, &layout);
   if (*why != nullptr) return nullptr;
   auto block = std::make_shared<const Block>(OnlyParse{}, std::move(bytes), layout);
-  *why = block->CheckRestarts();
+  if (kind != BlockKind::kValue) *why = block->CheckRestarts();
   return *why == nullptr ? block : nullptr;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Block is the uncompressed contents of a data or index block (FORMAT.md), and its iterator.
+// Block is the uncompressed contents of a block (FORMAT.md): of a data or index block, whose
+// entries its iterator walks, or of one that is a value of a blob file.
 //
 // The bytes may be hostile: their checksum was right, which says that they are what was written,
 // not that they make sense. Whatever they hold, nothing outside of the block is touched, every
@@ -60,6 +61,9 @@ class Block {
   // PrefetchEntries looks at the tags.
   void PrefetchTags() const;
   void PrefetchEntries(uint64_t hash) const;
+
+  // REQUIRES: a value block
+  std::string_view value() const { return bytes_.view().substr(0, layout_.entries_end); }
 
   // Memory that the block occupies, with the bookkeeping of its owners.
   size_t charge() const;

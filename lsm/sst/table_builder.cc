@@ -214,6 +214,15 @@ Status TableBuilder::Add(std::string_view user_key, SequenceNumber sequence, Rec
   s.largest_sequence = std::max(s.largest_sequence, sequence);
   ++s.entries;
   if (type == RecordType::kTombstone) ++s.tombstones;
+  if (type == RecordType::kBlob) {
+    BlobPointer pointer;
+    if (const char* why = DecodeBlobPointer(value, &pointer)) {
+      return r.status = Status::Corruption(why);
+    }
+    SliceSummary::Blobs& blobs = s.blobs[pointer.file];
+    ++blobs.values;
+    blobs.bytes += pointer.stored_size();
+  }
   r.properties.raw_key_bytes += user_key.size();
   r.properties.raw_value_bytes += value.size();
   return r.status;

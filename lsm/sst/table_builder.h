@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -38,6 +39,12 @@ struct SliceSummary {
   SequenceNumber largest_sequence = 0;
   std::string smallest_key;  // user keys
   std::string largest_key;
+  // What the slice's records of type kBlob point to, by blob file.
+  struct Blobs {
+    uint64_t values = 0;
+    uint64_t bytes = 0;
+  };
+  std::map<uint64_t, Blobs> blobs;
 };
 
 class TableBuilder {

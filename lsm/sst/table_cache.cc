@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "lsm/format/file_names.h"
+#include "lsm/sst/block.h"
 #include "lsm/sst/table_file.h"
 #include "lsm/util/mutex.h"
 
@@ -116,23 +117,55 @@ Result<std::shared_ptr<const TableReader>> TableCache::Find(uint64_t file_number
   return reader;
 }
 
-Result<PinnedValue> TableCache::ReadBlob(const BlobPointer& pointer) {
+Result<std::shared_ptr<const TableFile>> TableCache::FindBlobFile(uint64_t file_number,
+                                                                  bool cached_only) {
   Rep& r = *rep_;
-  std::shared_ptr<const TableFile> file;
   {
     MutexLock lock(&r.mutex);
-    if (const OpenFile* open = r.Touch(pointer.file)) file = open->file;
+    if (const OpenFile* open = r.Touch(file_number)) return open->file;
   }
-  if (file == nullptr) {
-    Result<std::shared_ptr<const TableFile>> opened = TableFile::OpenNamed(
-        r.fs, BlobFileName(r.directory, pointer.file), pointer.file, AccessPattern::kRandom);
-    RETURN_IF_ERROR(opened.status());
-    std::list<OpenFile> victims;
-    MutexLock lock(&r.mutex);
-    file = r.Add(pointer.file, std::move(*opened))->file;
-    r.Shrink(&victims);
+  if (cached_only) return Status::WouldBlock("a blob file is not open");
+  Result<std::shared_ptr<const TableFile>> opened = TableFile::OpenNamed(
+      r.fs, BlobFileName(r.directory, file_number), file_number, AccessPattern::kRandom);
+  RETURN_IF_ERROR(opened.status());
+  std::list<OpenFile> victims;
+  MutexLock lock(&r.mutex);
+  std::shared_ptr<const TableFile> file = r.Add(file_number, std::move(*opened))->file;
+  r.Shrink(&victims);
+  return file;
+}
+
+Result<PinnedValue> TableCache::ReadBlob(const BlobPointer& pointer, bool fill_cache,
+                                         bool cached_only) {
+  BlockCache* const blocks = rep_->blocks;
+  const uint64_t offset = pointer.block.offset;
+  std::shared_ptr<const Block> block = blocks->Lookup(pointer.file, offset);
+  if (block == nullptr) {
+    const Result<std::shared_ptr<const TableFile>> file = FindBlobFile(pointer.file, cached_only);
+    RETURN_IF_ERROR(file.status());
+    BlockSource source;
+    source.cached_only = cached_only;
+    Result<std::shared_ptr<const Block>> read =
+        (*file)->ReadBlock(pointer.block, BlockKind::kValue, source);
+    RETURN_IF_ERROR(read.status());
+    block = std::move(*read);
+    if (fill_cache) blocks->Insert(pointer.file, offset, block, block->charge());
   }
-  return file->ReadValue(pointer.block);
+  const std::string_view value = block->value();
+  return PinnedValue(value, std::move(block));
+}
+
+Result<BlockCache::Pin> TableCache::PinBlob(const BlobPointer& pointer) {
+  const uint64_t offset = pointer.block.offset;
+  BlockCache::Pin pin = rep_->blocks->PinIfPresent(pointer.file, offset);
+  if (!pin.empty()) return pin;
+  const Result<std::shared_ptr<const TableFile>> file =
+      FindBlobFile(pointer.file, /*cached_only=*/false);
+  RETURN_IF_ERROR(file.status());
+  Result<std::shared_ptr<const Block>> block = (*file)->ReadBlock(pointer.block, BlockKind::kValue);
+  RETURN_IF_ERROR(block.status());
+  const size_t charge = (*block)->charge();
+  return rep_->blocks->InsertPinned(pointer.file, offset, std::move(*block), charge);
 }
 
 std::shared_ptr<const TableReader> TableCache::FindOpen(uint64_t file_number, TreeId slice_tree) {

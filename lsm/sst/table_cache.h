@@ -21,6 +21,8 @@
 
 namespace lsm {
 
+class TableFile;
+
 class TableCache {
  public:
   // `fs` and `blocks` must outlive the cache.
@@ -30,8 +32,12 @@ class TableCache {
   Result<std::shared_ptr<const TableReader>> Find(uint64_t file_number, TreeId slice_tree);
   // Null if the file is not open.
   std::shared_ptr<const TableReader> FindOpen(uint64_t file_number, TreeId slice_tree);
-  // A value that a record of type kBlob points to. kCorruption if there is no such file.
-  Result<PinnedValue> ReadBlob(const BlobPointer& pointer);
+  // The value that a record of type kBlob points to, from the block cache or from disk. kCorruption
+  // if there is no such file. With `cached_only` it is kWouldBlock rather than waiting for a
+  // device.
+  Result<PinnedValue> ReadBlob(const BlobPointer& pointer, bool fill_cache, bool cached_only);
+  // Brings it into the block cache and keeps it there.
+  Result<BlockCache::Pin> PinBlob(const BlobPointer& pointer);
   // Forgets a file, SST or blob, that is about to be removed.
   void Evict(uint64_t file_number);
 
@@ -39,6 +45,8 @@ class TableCache {
 
  private:
   struct Rep;
+  Result<std::shared_ptr<const TableFile>> FindBlobFile(uint64_t file_number, bool cached_only);
+
   std::unique_ptr<Rep> rep_;
 };
 

@@ -286,7 +286,7 @@ void CheckValues(const TableFile& file, const SstCheck& check) {
     return check.fault({file.Corruption("directory", directory.offset, why), std::nullopt});
   }
   for (const BlockHandle value : values) {
-    if (const Status read = file.ReadValue(value).status(); !read.ok()) {
+    if (const Status read = file.ReadBlock(value, BlockKind::kValue).status(); !read.ok()) {
       check.fault({read, std::nullopt});
     }
     if (check.progress) check.progress(value.end());

@@ -128,7 +128,8 @@ Result<OwnedBytes> TableFile::ReadContents(BlockHandle handle, const char* what,
 
 Result<std::shared_ptr<const Block>> TableFile::ReadBlock(BlockHandle handle, BlockKind kind,
                                                           BlockSource source) const {
-  const char* const what = kind == BlockKind::kData ? "data block" : "index block";
+  constexpr const char* kNames[] = {"data block", "index block", "value"};
+  const char* const what = kNames[static_cast<size_t>(kind)];
   size_t size;
   Result<OwnedBytes> bytes = ReadContents(handle, what, &size, nullptr, source);
   RETURN_IF_ERROR(bytes.status());
@@ -136,14 +137,6 @@ Result<std::shared_ptr<const Block>> TableFile::ReadBlock(BlockHandle handle, Bl
   std::shared_ptr<const Block> block = Block::Parse(std::move(*bytes), size, kind, &why);
   if (block == nullptr) return Corruption(what, handle.offset, why);
   return block;
-}
-
-Result<PinnedValue> TableFile::ReadValue(BlockHandle handle) const {
-  size_t size;
-  Result<OwnedBytes> bytes = ReadContents(handle, "value", &size);
-  RETURN_IF_ERROR(bytes.status());
-  const auto owner = std::make_shared<const OwnedBytes>(std::move(*bytes));
-  return PinnedValue(owner->view().substr(0, size), owner);
 }
 
 Status TableFile::Corruption(const char* what, uint64_t offset, std::string_view why) const {

@@ -17,7 +17,6 @@
 #include "lsm/file_system.h"
 #include "lsm/format/compression.h"
 #include "lsm/format/table_format.h"
-#include "lsm/pinned_value.h"
 #include "lsm/sst/block.h"
 #include "lsm/sst/read_ahead.h"
 #include "lsm/status.h"
@@ -48,8 +47,7 @@ class TableFile {
   // directory, there are no slices, and `*damage` says why. REQUIRES: it is OK
   static Result<std::shared_ptr<const TableFile>> OpenDamaged(FileSystem* fs,
                                                               const std::string& path,
-                                                              uint64_t file_number,
-                                                              Status* damage);
+                                                              uint64_t file_number, Status* damage);
 
   const std::string& path() const { return path_; }
   uint64_t number() const { return number_; }
@@ -63,12 +61,9 @@ class TableFile {
   // are the contents. `what` names the block in errors. `compression` may be null.
   Result<OwnedBytes> ReadContents(BlockHandle handle, const char* what, size_t* size,
                                   uint8_t* compression = nullptr, BlockSource source = {}) const;
-  // The same for a data or index block.
+  // The same for a block of records, of an index, or that is a value.
   Result<std::shared_ptr<const Block>> ReadBlock(BlockHandle handle, BlockKind kind,
                                                  BlockSource source = {}) const;
-
-  // A value of a blob file.
-  Result<PinnedValue> ReadValue(BlockHandle handle) const;
 
   // kCorruption: "PATH: WHAT at offset OFFSET: WHY".
   Status Corruption(const char* what, uint64_t offset, std::string_view why) const;

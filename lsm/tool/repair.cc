@@ -378,8 +378,9 @@ class Repair {
           TableFile::Open(fs_, BlobFileName(files_.directory, pointer.file), pointer.file);
       status = file.status();
       if (file.ok()) {
-        Result<PinnedValue> value = (*file)->ReadValue(pointer.block);
-        if (value.ok()) return value;
+        const Result<std::shared_ptr<const Block>> value =
+            (*file)->ReadBlock(pointer.block, BlockKind::kValue);
+        if (value.ok()) return PinnedValue((*value)->value(), *value);
         status = value.status();
       }
     }

@@ -47,6 +47,13 @@ void PutFile(std::string* to, const FileMetadata& file) {
   PutVarint64(to, file.largest_sequence);
   PutLengthPrefixed(to, file.smallest_key);
   PutLengthPrefixed(to, file.largest_key);
+  PutVarint64(to, file.blobs.size());
+  for (const BlobReference& blob : file.blobs) {
+    PutVarint64(to, blob.file);
+    PutVarint64(to, blob.file_size);
+    PutVarint64(to, blob.values);
+    PutVarint64(to, blob.bytes);
+  }
 }
 
 bool GetSequence(std::string_view* input, SequenceNumber* sequence) {
@@ -72,6 +79,23 @@ bool GetKey(std::string_view* input, std::string* key) {
   return true;
 }
 
+bool GetBlobs(std::string_view* input, std::vector<BlobReference>* blobs) {
+  uint64_t count;
+  if (!GetVarint64(input, &count)) return false;
+  uint64_t last = 0;
+  for (; count > 0; --count) {
+    BlobReference blob;
+    if (!GetFileNumber(input, &blob.file) || blob.file <= last ||
+        !GetVarint64(input, &blob.file_size) || !GetVarint64(input, &blob.values) ||
+        blob.values == 0 || !GetVarint64(input, &blob.bytes) || blob.bytes > blob.file_size) {
+      return false;
+    }
+    last = blob.file;
+    blobs->push_back(blob);
+  }
+  return true;
+}
+
 bool GetFile(std::string_view* input, FileMetadata* file) {
   return GetFileNumber(input, &file->file) && GetVarint32(input, &file->slice_tree) &&
          GetVarint64(input, &file->file_size) && GetVarint64(input, &file->slice_size) &&
@@ -80,7 +104,8 @@ bool GetFile(std::string_view* input, FileMetadata* file) {
          GetSequence(input, &file->smallest_sequence) &&
          GetSequence(input, &file->largest_sequence) &&
          file->smallest_sequence <= file->largest_sequence && GetKey(input, &file->smallest_key) &&
-         GetKey(input, &file->largest_key) && file->smallest_key <= file->largest_key;
+         GetKey(input, &file->largest_key) && file->smallest_key <= file->largest_key &&
+         GetBlobs(input, &file->blobs);
 }
 
 // These take the value by reference: it is read by the call that yields `good`, which may be
@@ -168,11 +193,16 @@ bool GetField(std::string_view* input, Tag tag, VersionEdit* edit) {
 std::string Text(uint64_t number) { return std::to_string(number); }
 
 std::string DebugFile(const FileMetadata& file) {
-  return "file " + Text(file.file) + " slice " + Text(file.slice_tree) + " size " +
-         Text(file.file_size) + " slice size " + Text(file.slice_size) + " entries " +
-         Text(file.entries) + " tombstones " + Text(file.tombstones) + " sequences " +
-         Text(file.smallest_sequence) + ".." + Text(file.largest_sequence) + " keys " +
-         Quoted(file.smallest_key) + ".." + Quoted(file.largest_key);
+  std::string text = "file " + Text(file.file) + " slice " + Text(file.slice_tree) + " size " +
+                     Text(file.file_size) + " slice size " + Text(file.slice_size) + " entries " +
+                     Text(file.entries) + " tombstones " + Text(file.tombstones) + " sequences " +
+                     Text(file.smallest_sequence) + ".." + Text(file.largest_sequence) + " keys " +
+                     Quoted(file.smallest_key) + ".." + Quoted(file.largest_key);
+  for (const BlobReference& blob : file.blobs) {
+    text += " blob " + Text(blob.file) + " of " + Text(blob.file_size) +
+            " bytes: " + Text(blob.values) + " values, " + Text(blob.bytes) + " bytes";
+  }
+  return text;
 }
 
 }  // namespace

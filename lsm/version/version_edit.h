@@ -21,7 +21,9 @@
 //
 //     file metadata: varint file, varint slice tree, varint file size, varint slice size,
 //       varint entries, varint tombstones, varint smallest sequence, varint largest sequence,
-//       varint length, smallest user key, varint length, largest user key
+//       varint length, smallest user key, varint length, largest user key,
+//       varint number of blob files that its records point to, and for each, ascending:
+//         varint blob file, varint file size, varint values, varint bytes
 //
 // Thread safety: none; plain values.
 
@@ -41,6 +43,16 @@ namespace lsm {
 
 inline constexpr int kMaxLevels = 7;
 
+// What of a blob file a slice's records point to.
+struct BlobReference {
+  uint64_t file = 0;
+  uint64_t file_size = 0;
+  uint64_t values = 0;
+  uint64_t bytes = 0;  // that these values take in the file
+
+  bool operator==(const BlobReference&) const = default;
+};
+
 // One tree's slice of an SST file.
 struct FileMetadata {
   uint64_t file = 0;
@@ -53,6 +65,7 @@ struct FileMetadata {
   SequenceNumber largest_sequence = 0;
   std::string smallest_key;  // user keys
   std::string largest_key;
+  std::vector<BlobReference> blobs;  // ascending by file
 
   bool operator==(const FileMetadata&) const = default;
   // Whether `user_key` is in its range. (compare: clang 14 has no <=> for it within a template.)

@@ -25,6 +25,8 @@ const char* Name(PlantedBug bug) {
       return "a skipped directory sync";
     case PlantedBug::kManifestBeforeSst:
       return "a manifest edit before its SST is synced";
+    case PlantedBug::kBlobAheadOfSync:
+      return "a blob named before it is synced";
     case PlantedBug::kSstAheadOfLog:
       return "an SST made durable ahead of the log";
     case PlantedBug::kRecycledWithoutGeneration:
@@ -94,6 +96,9 @@ class PowerSwitch : public lsm::FileInterceptor {
         break;
       case PlantedBug::kManifestBeforeSst:
         lie = sync && info.path.ends_with(".sst");
+        break;
+      case PlantedBug::kBlobAheadOfSync:
+        lie = sync && info.path.ends_with(".blob");
         break;
       case PlantedBug::kSstAheadOfLog:
       case PlantedBug::kAcknowledgedBeforeSync:
@@ -176,6 +181,7 @@ class Life {
     options.block_restart_interval = static_cast<int>(1 + random_.Uniform(16));
     options.filter_bits_per_key = random_.OneIn(4) ? 0 : 10;
     options.compression = static_cast<lsm::Compression>(random_.Uniform(3));
+    options.blob_value_size = random_.OneIn(3) ? 0 : 16u << random_.Uniform(6);
     options.max_open_files = static_cast<int>(2 + random_.Uniform(30));
     options.wal_segment_size = 4096u << random_.Uniform(5);
     options.wal_size_limit = options.wal_segment_size * (2 + random_.Uniform(6));

@@ -28,6 +28,7 @@ enum class PlantedBug {
   kNone,
   kSkippedDirectorySync,       // SyncDirectory says OK and does nothing
   kManifestBeforeSst,          // an SST file is not durable when the manifest names it
+  kBlobAheadOfSync,            // a blob file is not durable when the manifest names it
   kSstAheadOfLog,              // a flush does not sync the log first
   kRecycledWithoutGeneration,  // old groups of a recycled segment are taken for new ones
   kAcknowledgedBeforeSync,     // a sync of the log is reported before it has happened

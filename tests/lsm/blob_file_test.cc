@@ -53,7 +53,8 @@ TEST_CASE("values of a blob file come back by their pointers, as they were and c
   for (size_t i = 0; i < pointers.size(); ++i) {
     CAPTURE(i);
     CHECK(pointers[i].file == kNumber);
-    const Result<PinnedValue> value = tables.ReadBlob(pointers[i]);
+    const Result<PinnedValue> value =
+        tables.ReadBlob(pointers[i], /*fill_cache=*/true, /*cached_only=*/false);
     REQUIRE(value.ok());
     CHECK(value->view() == Values()[i]);
   }
@@ -68,7 +69,7 @@ TEST_CASE("a value outlives the cache that it was read through") {
   {
     BlockCache blocks(1 << 20);
     TableCache tables(&fs, "db", 1, &blocks);
-    value = tables.ReadBlob(pointers[3]);
+    value = tables.ReadBlob(pointers[3], /*fill_cache=*/true, /*cached_only=*/false);
   }
   REQUIRE(value.ok());
   CHECK(value->view() == Values()[3]);
@@ -80,7 +81,8 @@ TEST_CASE("a blob file that is gone is corruption that names it") {
   REQUIRE(fs.Remove(kPath).ok());
   BlockCache blocks(1 << 20);
   TableCache tables(&fs, "db", 1, &blocks);
-  const Status status = tables.ReadBlob(pointers[0]).status();
+  const Status status =
+      tables.ReadBlob(pointers[0], /*fill_cache=*/true, /*cached_only=*/false).status();
   CHECK(status.IsCorruption());
   CHECK(status.message().find("000007.blob") != std::string_view::npos);
 }
@@ -100,7 +102,8 @@ TEST_CASE("every changed byte of a blob file is found by whoever reads what it b
       const BlockHandle block = pointers[i].block;
       const bool own = at >= block.offset && at < block.end();
       const bool footer = at >= size - kSstFooterSize;
-      const Result<PinnedValue> value = tables.ReadBlob(pointers[i]);
+      const Result<PinnedValue> value =
+          tables.ReadBlob(pointers[i], /*fill_cache=*/true, /*cached_only=*/false);
       CHECK(value.ok() == !(own || footer));
       if (value.ok()) CHECK(value->view() == values[i]);
     }
@@ -118,7 +121,9 @@ TEST_CASE("a pointer to where no value is finds corruption, whatever it says") {
        {BlockHandle{1, 5}, BlockHandle{0, UINT64_MAX}, BlockHandle{UINT64_MAX, 1},
         BlockHandle{uint64_t{1} << 40, 10}, BlockHandle{pointers[2].block.offset, 1}}) {
     CAPTURE(block.offset);
-    CHECK(tables.ReadBlob({kNumber, block}).status().IsCorruption());
+    CHECK(tables.ReadBlob({kNumber, block}, /*fill_cache=*/true, /*cached_only=*/false)
+              .status()
+              .IsCorruption());
   }
 }
 

@@ -23,7 +23,7 @@ constexpr char kDirectory[] = "db";
 std::string Text(const ManifestState& state) { return state.Snapshot().DebugString(); }
 
 FileMetadata File(uint64_t number, const std::string& smallest, const std::string& largest) {
-  return {number, 7, number * 1000, number * 900, 10, 1, number, number + 5, smallest, largest};
+  return {number, 7, number * 1000, number * 900, 10, 1, number, number + 5, smallest, largest, {}};
 }
 
 VersionEdit FirstEdit() {

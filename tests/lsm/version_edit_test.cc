@@ -29,7 +29,19 @@ VersionEdit FullEdit() {
   edit.dropped_trees = {5};
   edit.flushed = {{7, 298, {1, -1, std::numeric_limits<int64_t>::min(), 64}}};
   edit.removed_files = {{7, 0, 11}};
-  edit.added_files = {{7, 6, {12, 4, 4096, 3900, 10, 2, 100, 298, "", std::string("z\0\xff", 3)}}};
+  edit.added_files = {{7,
+                       6,
+                       {12,
+                        4,
+                        4096,
+                        3900,
+                        10,
+                        2,
+                        100,
+                        298,
+                        "",
+                        std::string("z\0\xff", 3),
+                        {{9, 70000, 3, 20000}, {13, 5000, 1, 5000}}}}};
   return edit;
 }
 
@@ -108,8 +120,22 @@ TEST_CASE("fields that no writer makes are corruption") {
   };
   REQUIRE(VersionEdit::Decode(field(1, {5}) + field(3, {6})).ok());
   REQUIRE(VersionEdit::Decode(field(6, {5}) + field(6, {6})).ok());
-  const std::string file = field(13, {1, 0, 7, 1, 4096, 4000, 10, 0, 1, 9}) + "\1a\1b";
+  const std::string file =
+      field(13, {1, 0, 7, 1, 4096, 4000, 10, 0, 1, 9}) + std::string("\1a\1b\0", 5);
   REQUIRE(VersionEdit::Decode(file).ok());
+  // The same with blob files: file, its size, values, bytes.
+  const auto with_blobs = [&file](std::initializer_list<uint64_t> numbers) {
+    std::string bytes = file.substr(0, file.size() - 1);
+    for (const uint64_t number : numbers) PutVarint64(&bytes, number);
+    return VersionEdit::Decode(bytes).ok();
+  };
+  CHECK(with_blobs({1, 5, 100, 2, 90}));
+  CHECK(with_blobs({2, 5, 100, 2, 90, 6, 100, 1, 100}));
+  CHECK_FALSE(with_blobs({1, 0, 100, 2, 90}));                  // file 0
+  CHECK_FALSE(with_blobs({1, 5, 100, 0, 90}));                  // no values
+  CHECK_FALSE(with_blobs({1, 5, 100, 2, 101}));                 // more bytes than there are
+  CHECK_FALSE(with_blobs({2, 5, 100, 2, 90, 5, 100, 1, 10}));   // not ascending
+  CHECK_FALSE(with_blobs({uint64_t{1} << 60, 5, 100, 2, 90}));  // more than there are bytes for
 
   CHECK_FALSE(VersionEdit::Decode(field(0, {1})).ok());
   CHECK_FALSE(VersionEdit::Decode(field(14, {1})).ok());
@@ -119,14 +145,18 @@ TEST_CASE("fields that no writer makes are corruption") {
   CHECK_FALSE(VersionEdit::Decode(field(6, {0})).ok());                            // file 0
   CHECK_FALSE(VersionEdit::Decode(field(9, {uint64_t{1} << 32})).ok());            // tree id
   CHECK_FALSE(VersionEdit::Decode(field(12, {1, uint64_t{kMaxLevels}, 7})).ok());  // level
-  CHECK_FALSE(
-      VersionEdit::Decode(field(13, {1, 0, 7, 1, 4096, 4000, 10, 11, 1, 9}) + "\1a\1b").ok());
-  CHECK_FALSE(
-      VersionEdit::Decode(field(13, {1, 0, 7, 1, 4096, 4000, 10, 0, 9, 1}) + "\1a\1b").ok());
-  CHECK_FALSE(
-      VersionEdit::Decode(field(13, {1, 0, 7, 1, 4096, 4000, 10, 0, 1, 9}) + "\1b\1a").ok());
-  CHECK_FALSE(
-      VersionEdit::Decode(field(13, {1, 0, 7, 1, 4096, 4097, 10, 0, 1, 9}) + "\1a\1b").ok());
+  CHECK_FALSE(VersionEdit::Decode(field(13, {1, 0, 7, 1, 4096, 4000, 10, 11, 1, 9}) +
+                                  std::string("\1a\1b\0", 5))
+                  .ok());
+  CHECK_FALSE(VersionEdit::Decode(field(13, {1, 0, 7, 1, 4096, 4000, 10, 0, 9, 1}) +
+                                  std::string("\1a\1b\0", 5))
+                  .ok());
+  CHECK_FALSE(VersionEdit::Decode(field(13, {1, 0, 7, 1, 4096, 4000, 10, 0, 1, 9}) +
+                                  std::string("\1b\1a\0", 5))
+                  .ok());
+  CHECK_FALSE(VersionEdit::Decode(field(13, {1, 0, 7, 1, 4096, 4097, 10, 0, 1, 9}) +
+                                  std::string("\1a\1b\0", 5))
+                  .ok());
 }
 
 TEST_CASE("random bytes as an edit are decoded or refused, and nothing else") {

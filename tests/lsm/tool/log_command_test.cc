@@ -86,7 +86,7 @@ TEST_CASE("a manifest's dump shows each field of each edit, and where they end")
   REQUIRE(writer.ok());
   VersionEdit flush;
   flush.flushed = {{0, 9, {1, 0, -1, 0}}};
-  flush.added_files = {{0, 0, {5, 0, 4096, 4000, 10, 1, 2, 9, "a", std::string("\xff", 1)}}};
+  flush.added_files = {{0, 0, {5, 0, 4096, 4000, 10, 1, 2, 9, "a", std::string("\xff", 1), {}}}};
   REQUIRE((*writer)->Append(flush).ok());
   const Finished run = Tool({"manifest", "dump", ManifestFileName(directory.path(), 4)});
   CHECK(run.status == 0);
@@ -105,7 +105,7 @@ TEST_CASE("a manifest's dump shows each field of each edit, and where they end")
         "  tree 0 flushed through 9 counters 1 0 -1 0\n"
         "  add to tree 0 level 0 file 5 slice 0 size 4096 slice size 4000 entries 10 tombstones 1 "
         "sequences 2..9 keys \"a\"..\"\\xff\"\n"
-        "end at 136: the file ends here\n");
+        "end at 144: the file ends here\n");
 }
 
 TEST_CASE("a file that is no segment or no manifest is refused with one line") {

@@ -32,10 +32,16 @@ class WriteBatch {
   // Forgets a tree and everything in it at once; its files go when no reader needs them.
   // REQUIRES: tree != kDirectoryTree
   void DropTree(TreeId tree);
+  // A new tree that holds what `source` holds before this unit; from then on each goes its own way.
+  // Costs the same at any size. The unit may hold other operations, but none on `tree` or `source`
+  // except that several trees may be forked from one source.
+  // REQUIRES: `tree` came from DB::NewTreeId and is not in use; tree != source
+  void ForkTree(TreeId tree, TreeId source);
 
   void Clear();
   bool empty() const { return count_ == 0; }
   uint32_t count() const { return count_; }
+  bool forks() const { return forks_; }
   // Encoded operations, without the unit's frame.
   std::string_view rep() const { return rep_; }
 
@@ -48,6 +54,7 @@ class WriteBatch {
     virtual Status AddCounter(TreeId tree, size_t counter, int64_t delta) = 0;
     virtual Status CreateTree(TreeId tree) = 0;
     virtual Status DropTree(TreeId tree) = 0;
+    virtual Status ForkTree(TreeId tree, TreeId source) = 0;
   };
   // Decodes `rep`, which may be hostile: kCorruption if it is not `count` well-formed operations.
   // Stops at the first error of the handler.
@@ -56,6 +63,7 @@ class WriteBatch {
  private:
   std::string rep_;
   uint32_t count_ = 0;
+  bool forks_ = false;
 };
 
 }  // namespace lsm

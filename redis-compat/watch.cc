@@ -32,6 +32,7 @@ class WatchRegistry::Reader : public lsm::WriteBatch::Handler {
   lsm::Status AddCounter(lsm::TreeId, size_t, int64_t) override { return {}; }
   lsm::Status CreateTree(lsm::TreeId) override { return {}; }
   lsm::Status DropTree(lsm::TreeId) override { return {}; }
+  lsm::Status ForkTree(lsm::TreeId, lsm::TreeId) override { return {}; }
 
   std::vector<ClientId>* touched() { return &touched_; }
 

@@ -72,7 +72,7 @@ Status DBImpl::RunFlushLane() {
     plan = PickFlush();
   }
   Status flushed;
-  if (!plan.items.empty()) {
+  if (!plan.empty()) {
     const int64_t started = options_.clock->MonotonicMicros();
     flushed = RunFlush(plan);
     NoteWork(BackgroundWork::kFlush, started);

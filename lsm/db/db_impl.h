@@ -3,6 +3,7 @@
 //
 //     open.cc recover.cc close.cc   a directory becomes a database, and rests again
 //     write.cc                      units, groups, undo
+//     fork.cc                       trees that begin as what another one holds
 //     rotate.cc                     what happens to memtables when a group has been closed
 //     read_view.* read.cc           views, point reads, iterators, snapshots
 //     background.cc flush.cc compaction.cc rescue.cc   the jobs
@@ -26,6 +27,8 @@
 //     to the open group and is taken back if that cannot be appended.
 //   - Memtables are frozen only while no group is open: a frozen table is wholly in the log.
 //   - An SST file is named by the manifest only after the log is synced through what it holds.
+//   - An edit that adds records of a unit to any tree records all structural operations before that
+//     unit, with itself or before.
 //   - A TreeState is published only after the edit that describes it is in the manifest.
 //   - At most one job of the flush lane, of the compaction lane and of the checkpoint lane is
 //     scheduled or running; of the sync lane one may be scheduled while one runs.
@@ -51,6 +54,7 @@
 #include "lsm/db.h"
 #include "lsm/db/checkpoint_writer.h"
 #include "lsm/db/cold_reader.h"
+#include "lsm/db/flush_plan.h"
 #include "lsm/db/idle_timer.h"
 #include "lsm/db/manifest_log.h"
 #include "lsm/db/obsolete_files.h"
@@ -65,25 +69,13 @@
 
 namespace lsm {
 
-using TreeRef = std::shared_ptr<Tree>;
-
-// A tree created or dropped by unit `sequence`.
+// A tree created, forked or dropped by unit `sequence`.
 struct StructuralOp {
+  enum class Kind { kCreate, kFork, kDrop };
   SequenceNumber sequence = 0;
   TreeId tree = 0;
-  bool create = false;
-};
-
-// What one flush writes: of one tree or of several.
-struct FlushPlan {
-  struct Item {
-    TreeRef tree;
-    std::vector<std::shared_ptr<const FrozenTable>> tables;  // oldest first
-    FlushMark mark;  // what the manifest will say: everything through here is in files
-  };
-  std::vector<Item> items;  // ascending by tree
-  SequenceNumber largest = 0;
-  size_t bytes = 0;
+  Kind kind = Kind::kCreate;
+  TreeCounters counters{};  // that a fork begins with
 };
 
 class DBImpl final : public DB {
@@ -174,6 +166,28 @@ class DBImpl final : public DB {
   // One unit, as a group of its own.
   Status WriteAlone(const WriteBatch& unit) EXCLUDES_LOCK(mutex_);
 
+  // ---- fork.cc
+  // For a unit that forks: refuses what must not be mixed, and closes the open group.
+  Status PrepareForks(const WriteBatch& unit) REQUIRES_LOCK(writer_mutex_);
+  Status ForkTree(TreeId tree, TreeId source, SequenceNumber sequence) REQUIRES_LOCK(writer_mutex_);
+  StructuralOp MakeFork(TreeId id, Tree* source, SequenceNumber sequence, Garbage* garbage)
+      REQUIRES_LOCK(writer_mutex_, mutex_);
+  // The tree does not own its frozen tables any more; those that nobody owns count for nothing.
+  void LeaveTables(Tree* tree) REQUIRES_LOCK(mutex_);
+  // Whether everything that the fork has from its source is in files, once `plan` (may be null) is.
+  bool IsForkReady(const Tree& fork, const FlushPlan* plan) const REQUIRES_LOCK(mutex_);
+  // The first of structural_ that an edit may record which comes with `plan` (may be null).
+  std::vector<StructuralOp> RecordableOps(SequenceNumber durable, const FlushPlan* plan) const
+      REQUIRES_LOCK(mutex_);
+  void AddWhatForksNeed(FlushPlan* plan) REQUIRES_LOCK(mutex_);
+  // Asks for the flushes that keep a drop from being recorded; false if there are none.
+  bool AskForForks() REQUIRES_LOCK(mutex_);
+  // The manifest's words for structural operations; those for a fork make a tree of its files, and
+  // take into account what `edit` says of it already.
+  void DescribeOps(const std::vector<StructuralOp>& ops, VersionEdit* edit) const
+      REQUIRES_LOCK(mutex_);
+  void DescribeFork(const StructuralOp& op, VersionEdit* edit) const REQUIRES_LOCK(mutex_);
+
   // ---- rotate.cc
   TreeRef MakeTree(TreeId id, SequenceNumber created, const TreeCounters& counters,
                    std::shared_ptr<const Version> version, SequenceNumber flushed_through);
@@ -224,24 +238,33 @@ class DBImpl final : public DB {
 
   // ---- flush.cc
   FlushPlan PickFlush() REQUIRES_LOCK(mutex_);
-  void AddToPlan(const TreeRef& tree, bool whole, FlushPlan* plan) REQUIRES_LOCK(mutex_);
   Status RunFlush(const FlushPlan& plan) EXCLUDES_LOCK(mutex_);
-  Result<FlushOutput> WritePlan(const FlushPlan& plan);
-  // The manifest's words for a flush.
-  static VersionEdit DescribeFlush(const FlushPlan& plan, const std::vector<FileMetadata>& files);
-  // The version that each item's tree gets.
-  using NewVersions = std::vector<std::shared_ptr<const Version>>;
-  Result<NewVersions> MakeVersions(const FlushPlan& plan, const std::vector<FileMetadata>& files)
+  Result<FlushedSlices> WritePlan(const FlushPlan& plan);
+  Status WriteFlushFile(const FlushPlan& plan, const std::vector<size_t>& items,
+                        FlushedSlices* slices);
+  // The manifest's words for a flush; they name who owns the tables now.
+  void DescribeFlush(const FlushPlan& plan, const FlushedSlices& slices, VersionEdit* edit) const
+      REQUIRES_LOCK(mutex_);
+  // What becomes of the trees of a flush: files by item, and the versions that are known already.
+  struct Installation {
+    struct NewVersion {
+      std::shared_ptr<const Version> base;
+      std::shared_ptr<const Version> next;
+    };
+    std::vector<FileRef> files;  // null: nothing was written
+    std::unordered_map<TreeId, NewVersion> versions;
+  };
+  Result<Installation> MakeVersions(const FlushPlan& plan, const FlushedSlices& slices)
       REQUIRES_LOCK(manifest_mutex_) EXCLUDES_LOCK(mutex_);
-  void InstallFlush(const FlushPlan& plan, const NewVersions& versions)
-      REQUIRES_LOCK(manifest_mutex_) EXCLUDES_LOCK(mutex_);
-  void InstallItem(const FlushPlan::Item& item, std::shared_ptr<const Version> version,
-                   Garbage* garbage) REQUIRES_LOCK(mutex_);
+  void InstallFlush(const FlushPlan& plan, const Installation& made) REQUIRES_LOCK(manifest_mutex_)
+      EXCLUDES_LOCK(mutex_);
+  void InstallInTree(Tree* tree, const FlushPlan& plan, const std::vector<size_t>& items,
+                     const Installation& made, Garbage* garbage) REQUIRES_LOCK(mutex_);
   Status RunRescue() EXCLUDES_LOCK(mutex_);
   // ---- rescue.cc
   bool FreezeForRescue(FlushPlan* plan, SequenceNumber* through);
-  Status RecordRescue(const FlushPlan& plan, const std::vector<FileMetadata>& files,
-                      SequenceNumber through) REQUIRES_LOCK(prepare_mutex_);
+  Status RecordRescue(const FlushPlan& plan, const FlushedSlices& slices, SequenceNumber through)
+      REQUIRES_LOCK(prepare_mutex_);
   // A segment to go on with that no failed sync has touched.
   Result<std::shared_ptr<LogWriter>> RescueSegment() REQUIRES_LOCK(prepare_mutex_);
 
@@ -278,6 +301,12 @@ class DBImpl final : public DB {
   // `durable`: units up to here survive a power cut, in the log or by this edit itself.
   Status Record(VersionEdit edit, SequenceNumber durable) REQUIRES_LOCK(manifest_mutex_)
       EXCLUDES_LOCK(mutex_);
+  // The same with what a flush wrote. kBusy if a fork that the flush was to make recordable was
+  // dropped meanwhile, and the drop is not durable: another flush will do.
+  Status RecordFlush(VersionEdit edit, SequenceNumber durable, const FlushPlan* plan,
+                     const FlushedSlices& slices) REQUIRES_LOCK(manifest_mutex_)
+      EXCLUDES_LOCK(mutex_);
+  void NoteRecorded(size_t ops) EXCLUDES_LOCK(mutex_);
   Status RecordStructural() EXCLUDES_LOCK(mutex_);
   std::shared_ptr<FileHold> HoldFile(uint64_t file);
   // A reference that also keeps the blob files that the slice's records point to.
@@ -305,6 +334,9 @@ class DBImpl final : public DB {
   void BuildTrees(const ManifestState& state);
   Result<LogRecovery> ReplayInto(ManifestState* state, const std::vector<std::string>& names);
   Status FlushDuringReplay(ManifestState* state) REQUIRES_LOCK(writer_mutex_);
+  // Makes the forks that were replayed part of the state: what they have inherited goes to files.
+  Status SettleForks(ManifestState* state) REQUIRES_LOCK(writer_mutex_);
+  Status FlushIntoState(FlushPlan plan, ManifestState* state) EXCLUDES_LOCK(mutex_);
   // From the manifest's making to the first job. `names`: what the directory held.
   Status BeginService(ManifestState state, uint64_t manifest_number, const LogPosition& position,
                       const std::vector<std::string>& names);

@@ -2,8 +2,8 @@
 // What goes into the manifest, and the upkeep of files that follows from it.
 //
 // Order that keeps every crash recoverable:
-//   - A structural operation is recorded after the log is synced through it, and no later than any
-//     edit that touches its tree.
+//   - A structural operation is recorded after the log is synced through it, in the order of units,
+//     and no later than any edit that touches its tree or adds records of a later unit.
 //   - A segment is recorded (`add log`) after it is prepared and before it is used.
 //   - A segment is reused or removed after an edit that forgets it is synced.
 //   - An SST file is removed after an edit that forgets it is synced and no Version names it.
@@ -19,19 +19,25 @@
 namespace lsm {
 
 Status DBImpl::Record(VersionEdit edit, SequenceNumber durable) {
+  return RecordFlush(std::move(edit), durable, nullptr, {});
+}
+
+Status DBImpl::RecordFlush(VersionEdit edit, SequenceNumber durable, const FlushPlan* plan,
+                           const FlushedSlices& slices) {
   std::vector<StructuralOp> ops;
   {
     MutexLock lock(&mutex_);
-    for (const StructuralOp& op : structural_) {
-      if (op.sequence > durable) break;
-      ops.push_back(op);
+    if (plan != nullptr) DescribeFlush(*plan, slices, &edit);
+    ops = RecordableOps(durable, plan);
+    if (plan != nullptr && ops.size() < structural_.size() &&
+        structural_[ops.size()].sequence <= plan->largest) {
+      return Status::Busy("a fork was dropped while what it shares was flushed");
     }
+    DescribeOps(ops, &edit);
   }
   std::unordered_map<TreeId, bool> changed;  // whether the tree is there behind the operations
   for (const StructuralOp& op : ops) {
-    (op.create ? edit.created_trees : edit.dropped_trees).push_back(op.tree);
-    changed[op.tree] = op.create;
-    edit.structural_through = op.sequence;
+    changed[op.tree] = op.kind != StructuralOp::Kind::kDrop;
   }
   const auto unknown = [&](const auto& item) {
     manifest_mutex_.AssertHeld();
@@ -44,16 +50,20 @@ Status DBImpl::Record(VersionEdit edit, SequenceNumber durable) {
   if (durable > manifest_.state().wal_synced_through) edit.wal_synced_through = durable;
   edit.next_file_number = next_file_number_.load();
   RETURN_IF_ERROR(manifest_.Record(edit, [this] { return NewFileNumber(); }));
+  NoteRecorded(ops.size());
+  return {};
+}
 
+void DBImpl::NoteRecorded(size_t ops) {
   MutexLock lock(&mutex_);
-  for (const StructuralOp& op : ops) {
+  for (; ops > 0; --ops) {
+    const StructuralOp op = structural_.front();
     structural_.pop_front();
-    if (op.create) continue;
+    if (op.kind != StructuralOp::Kind::kDrop) continue;
     const TreeRef& tree = trees_.at(op.tree);
     tree->drop_recorded = true;
     NoteUnflushed(tree.get());
   }
-  return {};
 }
 
 Status DBImpl::RecordStructural() {
@@ -67,7 +77,10 @@ Status DBImpl::RecordStructural() {
     const bool holds_log = structural_.front().sequence <= wal_.OldestSegmentLast();
     if (!drop_to_record_ && !holds_log) return {};
     last = structural_.back().sequence;
+    // Their flush records what is behind them.
+    const bool asked = drop_to_record_ && AskForForks();
     drop_to_record_ = false;
+    if (asked || RecordableOps(last, nullptr).empty()) return {};
   }
   Status recorded = SyncLog(last);
   if (recorded.ok()) {

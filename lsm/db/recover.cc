@@ -5,7 +5,8 @@
 //   2. Make the trees of the manifest, and replay the log into them. A structural operation that
 //      the manifest already holds, and what a tree has flushed, is passed over; so are records of
 //      trees that were dropped since. What does not fit in memory is flushed on the way, to files
-//      that only the new manifest will name.
+//      that only the new manifest will name; so is, in the end, what forks have inherited, since
+//      the new manifest calls all forks recorded.
 //   3. Sync the live segments: what was read may so far be in the system's cache only.
 //   4. Write the new manifest, begin a new segment, and remove what no longer belongs.
 
@@ -80,7 +81,21 @@ class ReplayApplier final : public WriteBatch::Handler {
     if (last_ == gone.get()) last_ = nullptr;
     std::erase(touched_, gone.get());
     db_->ForgetTree(gone, &garbage);
+    std::erase_if(db_->structural_, [tree](const StructuralOp& op) { return op.tree == tree; });
     state_->trees.erase(tree);
+    applied_ = true;
+    return {};
+  }
+  Status ForkTree(TreeId tree, TreeId source) override {
+    if (sequence_ <= structural_through_) return {};
+    DBImpl::Garbage garbage;
+    db_->writer_mutex_.AssertHeld();
+    MutexLock lock(&db_->mutex_);
+    const auto found = db_->trees_.find(source);
+    if (found == db_->trees_.end()) return Misfit("forks tree", source);
+    if (db_->trees_.contains(tree)) return Misfit("creates tree", tree);
+    db_->structural_.push_back(db_->MakeFork(tree, found->second.get(), sequence_, &garbage));
+    db_->next_tree_id_ = std::max(db_->next_tree_id_, tree + 1);
     applied_ = true;
     return {};
   }
@@ -108,6 +123,7 @@ class ReplayApplier final : public WriteBatch::Handler {
     Status AddCounter(TreeId, size_t, int64_t) override { return {}; }
     Status CreateTree(TreeId) override { return {}; }
     Status DropTree(TreeId) override { return {}; }
+    Status ForkTree(TreeId, TreeId) override { return {}; }
 
    private:
     Status Note(TreeId tree, std::string_view key) {
@@ -258,7 +274,9 @@ Result<LogRecovery> DBImpl::ReplayInto(ManifestState* state,
     last_sequence_ = log->end.last_sequence;
     visible_.store(last_sequence_, std::memory_order_release);
   }
+  const Status settled = log.ok() ? SettleForks(state) : Status();
   ReleaseWriter();
+  RETURN_IF_ERROR(settled);
   MutexLock lock(&mutex_);
   stats_.replayed_units = applier.units();
   if (log.ok()) stats_.replayed_bytes = log->bytes_read;
@@ -271,15 +289,41 @@ Status DBImpl::FlushDuringReplay(ManifestState* state) {
     Garbage garbage;
     MutexLock lock(&mutex_);
     RotateAll(&garbage);
-    for (const TreeId id : frozen_trees_) AddToPlan(trees_.at(id), /*whole=*/true, &plan);
+    for (const TreeId id : frozen_trees_) plan.Add(trees_.at(id), kMaxSequence);
   }
-  const Result<FlushOutput> output = WritePlan(plan);
-  RETURN_IF_ERROR(output.status());
+  return FlushIntoState(std::move(plan), state);
+}
+
+Status DBImpl::SettleForks(ManifestState* state) {
+  FlushPlan plan;
+  {
+    MutexLock lock(&mutex_);
+    if (structural_.empty()) return {};
+    for (const StructuralOp& op : structural_) plan.Add(trees_.at(op.tree), op.sequence - 1);
+  }
+  return FlushIntoState(std::move(plan), state);
+}
+
+Status DBImpl::FlushIntoState(FlushPlan plan, ManifestState* state) {
+  {
+    MutexLock lock(&mutex_);
+    plan.Finish();
+  }
+  Result<FlushedSlices> slices = WritePlan(plan);
+  RETURN_IF_ERROR(slices.status());
   MutexLock manifest(&manifest_mutex_);
-  Result<NewVersions> versions = MakeVersions(plan, output->files);
-  RETURN_IF_ERROR(versions.status());
-  RETURN_IF_ERROR(state->Apply(DescribeFlush(plan, output->files)));
-  InstallFlush(plan, *versions);
+  Result<Installation> made = MakeVersions(plan, *slices);
+  RETURN_IF_ERROR(made.status());
+  VersionEdit edit;
+  {
+    MutexLock lock(&mutex_);
+    DescribeFlush(plan, *slices, &edit);
+    DescribeOps({structural_.begin(), structural_.end()}, &edit);
+    edit.structural_through.reset();  // all that is in the log is settled when the log has ended
+    structural_.clear();
+  }
+  RETURN_IF_ERROR(state->Apply(edit));
+  InstallFlush(plan, *made);
   return {};
 }
 

@@ -27,8 +27,9 @@ bool DBImpl::FreezeForRescue(FlushPlan* plan, SequenceNumber* through) NO_THREAD
     *through = visible_sequence();
     RotateAll(&garbage);
     for (const TreeId id : frozen_trees_) {
-      if (trees_.at(id)->dropped == 0) AddToPlan(trees_.at(id), /*whole=*/true, plan);
+      if (trees_.at(id)->dropped == 0) plan->Add(trees_.at(id), kMaxSequence);
     }
+    plan->Finish();
   }
   writer_mutex_.Unlock();
   return true;
@@ -47,7 +48,7 @@ Result<std::shared_ptr<LogWriter>> DBImpl::RescueSegment() {
   return std::shared_ptr<LogWriter>(std::move(segment).value());
 }
 
-Status DBImpl::RecordRescue(const FlushPlan& plan, const std::vector<FileMetadata>& files,
+Status DBImpl::RecordRescue(const FlushPlan& plan, const FlushedSlices& slices,
                             SequenceNumber through) {
   Result<std::shared_ptr<LogWriter>> segment = RescueSegment();
   RETURN_IF_ERROR(segment.status());
@@ -55,7 +56,7 @@ Status DBImpl::RecordRescue(const FlushPlan& plan, const std::vector<FileMetadat
   std::vector<uint64_t> old_logs;
   {
     MutexLock manifest(&manifest_mutex_);
-    VersionEdit edit = DescribeFlush(plan, files);
+    VersionEdit edit;
     bool known = false;
     for (const uint64_t log : manifest_.state().logs) {
       known = known || log == number;
@@ -65,8 +66,9 @@ Status DBImpl::RecordRescue(const FlushPlan& plan, const std::vector<FileMetadat
     edit.log_start = LogPosition{through, 0};
     edit.wal_synced_through = through;
     old_logs = edit.removed_logs;
-    Result<NewVersions> versions = MakeVersions(plan, files);
-    Status recorded = versions.ok() ? Record(std::move(edit), through) : versions.status();
+    Result<Installation> made = MakeVersions(plan, slices);
+    Status recorded =
+        made.ok() ? RecordFlush(std::move(edit), through, &plan, slices) : made.status();
     if (!recorded.ok()) {
       if (known) {
         wal_.SetPrepared(std::move(segment).value());
@@ -75,7 +77,7 @@ Status DBImpl::RecordRescue(const FlushPlan& plan, const std::vector<FileMetadat
       }
       return recorded;
     }
-    InstallFlush(plan, *versions);
+    InstallFlush(plan, *made);
     if (logs_pinned_) doubtful_logs_.insert(doubtful_logs_.end(), old_logs.begin(), old_logs.end());
     if (logs_pinned_) old_logs.clear();
   }
@@ -95,9 +97,9 @@ Status DBImpl::RunRescue() {
     MutexLock prepare(&prepare_mutex_);
     FlushPlan plan;
     if (!FreezeForRescue(&plan, &through)) return {};
-    const Result<FlushOutput> output = WritePlan(plan);
-    RETURN_IF_ERROR(output.status());
-    RETURN_IF_ERROR(RecordRescue(plan, output->files, through));
+    Result<FlushedSlices> slices = WritePlan(plan);
+    RETURN_IF_ERROR(slices.status());
+    RETURN_IF_ERROR(RecordRescue(plan, *slices, through));
   }
   Log(LogLevel::kNotice, "the log could not be synced; everything through sequence " +
                              std::to_string(through) + " was written to new files instead");

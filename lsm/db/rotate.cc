@@ -4,10 +4,10 @@
 //      reclaimed: a tree whose keys are only overwritten is flushed for step 4 alone.
 //   2. Each tree it touched notes its oldest unit that is not in files, and its size; one that is
 //      over memtable_size is frozen.
-//   3. Over 7/8 of the write-buffer budget the trees that are largest and oldest are frozen too,
-//      until what is not frozen fills 5/8 of it at most: once the frozen tables are flushed,
-//      writers go on, whatever a single group has brought. All that is frozen is asked to be
-//      flushed.
+//   3. Over 7/8 of the write-buffer budget all that is frozen is asked to be flushed. If that would
+//      leave more than 3/4 of the budget in active tables, trees are frozen, those that are largest
+//      and oldest first, until 5/8 are left: so flushes always end a stop, and trees are looked
+//      through once for an eighth of the budget that was written.
 //   4. If the log is longer than its limit, the trees that need its oldest segment are flushed.
 //   5. The stall is worked out anew.
 //
@@ -94,7 +94,7 @@ void DBImpl::PublishGroup() {
     }
     for (const StructuralOp& op : group_.structural) {
       structural_.push_back(op);
-      if (op.create) continue;
+      if (op.kind != StructuralOp::Kind::kDrop) continue;
       drop_to_record_ = true;
       DiscountTree(trees_.at(op.tree).get());
       writer_cache_[op.tree % kWriterCache].reset();  // it must not keep the tree's files
@@ -120,6 +120,7 @@ bool DBImpl::Rotate(Tree* tree, std::shared_ptr<MemTable> fresh, Garbage* garbag
   frozen->mark.first = tree->active_first;
   frozen->mark.through = through;
   frozen->mark.counters = tree->counters.At(through);
+  frozen->owners.push_back(tree->id);
   memtable_bytes_ += frozen->bytes - tree->active_bytes;
   frozen_bytes_ += frozen->bytes;
   ++frozen_tables_;
@@ -156,8 +157,7 @@ void DBImpl::RotateToFlush(Tree* tree, Garbage* garbage) {
 void DBImpl::RotateForBudget(Garbage* garbage) {
   const size_t budget = options_.write_buffer_budget;
   if (memtable_bytes_ < budget - budget / 8) return;
-  const size_t keep = budget / 8 * 5;
-  if (memtable_bytes_ - frozen_bytes_ > keep) {
+  if (memtable_bytes_ - frozen_bytes_ >= budget - budget / 4) {
     struct Victim {
       double score;
       Tree* tree;
@@ -173,7 +173,7 @@ void DBImpl::RotateForBudget(Garbage* garbage) {
     std::sort(victims.begin(), victims.end(),
               [](const Victim& a, const Victim& b) { return a.score > b.score; });
     for (const Victim& victim : victims) {
-      if (memtable_bytes_ - frozen_bytes_ <= keep) break;
+      if (memtable_bytes_ - frozen_bytes_ < budget / 8 * 5) break;
       Rotate(victim.tree, std::make_shared<MemTable>(), garbage);
     }
   }

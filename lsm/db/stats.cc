@@ -29,11 +29,7 @@ void DBImpl::DiscountTree(Tree* tree) {
   CountTree(*tree, /*add=*/false);
   tree->discounted = true;
   memtable_bytes_ -= tree->active_bytes;
-  for (const auto& frozen : tree->state->frozen) {
-    memtable_bytes_ -= frozen->bytes;
-    frozen_bytes_ -= frozen->bytes;
-    --frozen_tables_;
-  }
+  LeaveTables(tree);
 }
 
 bool DBImpl::UpdateStall() {

@@ -4,6 +4,10 @@
 // Thread safety: a field is guarded as its group says. The locks are DBImpl's (db_impl.h); clang's
 // analysis cannot follow a lock of another object, so the groups are comments here.
 //
+// Forks. A fork begins with the same frozen tables and the same Version as its source. A frozen
+// table knows its owners, the trees that have it to flush; whoever's turn it is flushes it for all
+// of them. Two trees that share a table share all older ones that either of them has.
+//
 // Invariants:
 //   - state->active is the only table that is written; state->frozen are newest first.
 //   - Every record of a frozen table is appended to the log, is at most its `through`, and is older
@@ -63,8 +67,10 @@ struct FlushMark {
 
 struct FrozenTable {
   std::shared_ptr<const MemTable> table;
-  FlushMark mark;
+  FlushMark mark;  // of the tree that wrote it
   size_t bytes = 0;
+  // The state lock. Dropped trees leave when the drop is published.
+  mutable std::vector<TreeId> owners;
 };
 
 struct TreeState {
@@ -108,6 +114,10 @@ struct Tree {
 
   // The oldest unit that is only in the log and in memory; 0 if there is none.
   SequenceNumber OldestUnflushed() const;
+  // A fork that has tables which its source had before: it is not in the manifest.
+  bool HasInherited() const {
+    return !state->frozen.empty() && state->frozen.back()->mark.through < created;
+  }
   bool HasFrozen() const { return !state->frozen.empty() || counted.has_value(); }
   // The oldest of what waits to be flushed. REQUIRES: HasFrozen()
   SequenceNumber OldestFrozen() const;

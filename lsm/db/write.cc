@@ -47,6 +47,10 @@ class UnitApplier final : public WriteBatch::Handler {
     last_ = nullptr;
     return db_->DropTree(tree, sequence_);
   }
+  Status ForkTree(TreeId tree, TreeId source) override {
+    db_->writer_mutex_.AssertHeld();
+    return db_->ForkTree(tree, source, sequence_);
+  }
 
  private:
   Status Add(TreeId tree, RecordType type, std::string_view key, std::string_view value) {
@@ -98,6 +102,7 @@ class UnitUndoer final : public WriteBatch::Handler {
     db_->UndoDropTree(tree, sequence_);
     return {};
   }
+  Status ForkTree(TreeId tree, TreeId /*source*/) override { return CreateTree(tree); }
 
  private:
   // Dropped trees too: their records come before the drop.
@@ -125,6 +130,10 @@ class SpaceSeeker final : public WriteBatch::Handler {
   Status CreateTree(TreeId) override { return {}; }
   Status DropTree(TreeId) override {
     drops_ = true;
+    return {};
+  }
+  Status ForkTree(TreeId, TreeId) override {
+    puts_ = true;
     return {};
   }
 
@@ -172,7 +181,7 @@ Status DBImpl::CreateTree(TreeId tree, SequenceNumber sequence) {
     return Status::InvalidArgument("tree id " + std::to_string(tree) + " is not a new one");
   }
   AddTree(MakeTree(tree, sequence, {}, nullptr, 0));
-  group_.structural.push_back({sequence, tree, /*create=*/true});
+  group_.structural.push_back({sequence, tree, StructuralOp::Kind::kCreate});
   return {};
 }
 
@@ -185,7 +194,7 @@ Status DBImpl::DropTree(TreeId tree, SequenceNumber sequence) {
   found->dropped = sequence;
   dropped_.insert({sequence, tree});
   NoteDropped();
-  group_.structural.push_back({sequence, tree, /*create=*/false});
+  group_.structural.push_back({sequence, tree, StructuralOp::Kind::kDrop});
   return {};
 }
 
@@ -196,6 +205,9 @@ void DBImpl::UndoCreateTree(TreeId tree, SequenceNumber sequence) {
   if (found == trees_.end() || found->second->created != sequence) return;
   gone = std::move(found->second);
   trees_.erase(found);
+  LeaveTables(gone.get());  // of a fork
+  frozen_trees_.erase(tree);
+  if (gone->unflushed_entry != 0) unflushed_.erase({gone->unflushed_entry, tree});
   dropped_.erase({gone->dropped, tree});
   NoteDropped();
   CountTree(*gone, /*add=*/false);
@@ -214,7 +226,7 @@ void DBImpl::UndoDropTree(TreeId tree, SequenceNumber sequence) {
   NoteDropped();
   QueueCompaction(*found->second);  // what was passed over because of the drop
   std::erase_if(group_.structural, [&](const StructuralOp& op) {
-    return op.sequence == sequence && op.tree == tree && !op.create;
+    return op.sequence == sequence && op.tree == tree && op.kind == StructuralOp::Kind::kDrop;
   });
 }
 
@@ -238,6 +250,7 @@ Status DBImpl::RefuseIfStopped(const WriteBatch& unit) {
 Result<SequenceNumber> DBImpl::Commit(const WriteBatch& unit) {
   if (unit.empty()) return last_sequence_;
   RETURN_IF_ERROR(RefuseIfStopped(unit));
+  if (unit.forks()) RETURN_IF_ERROR(PrepareForks(unit));
   constexpr size_t kMaxFrame = 15;
   const size_t size = unit.rep().size() + kMaxFrame;
   if (group_.units > 0 && group_.payload.size() + size > wal_.max_group_payload()) {

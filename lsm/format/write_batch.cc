@@ -8,13 +8,14 @@
 namespace lsm {
 namespace {
 
-// Persisted: never renumber. 5 (patch) and 6 (fork tree) are reserved.
+// Persisted: never renumber. 5 (patch) is reserved.
 enum class Op : uint64_t {
   kPut = 0,
   kDelete = 1,
   kAddCounter = 2,
   kCreateTree = 3,
   kDropTree = 4,
+  kForkTree = 6,
 };
 constexpr unsigned kOpBits = 3;
 constexpr uint64_t kOpMask = (uint64_t{1} << kOpBits) - 1;
@@ -60,6 +61,8 @@ class OperationReader {
       case Op::kDropTree:
         if (tree == kDirectoryTree) return Malformed("drops tree 0, which always exists");
         return handler_->DropTree(tree);
+      case Op::kForkTree:
+        return ForkTree(tree);
     }
     return Malformed("unknown operation");
   }
@@ -92,6 +95,14 @@ class OperationReader {
     if (!GetVarint64(&rest_, &counter) || counter >= kTreeCounters) return Malformed("bad counter");
     if (!GetVarintSigned64(&rest_, &delta)) return Malformed("bad delta");
     return handler_->AddCounter(tree, static_cast<size_t>(counter), delta);
+  }
+
+  Status ForkTree(TreeId tree) {
+    TreeId source;
+    if (!GetVarint32(&rest_, &source)) return Malformed("bad source of a fork");
+    if (tree == kDirectoryTree) return Malformed("creates tree 0, which always exists");
+    if (tree == source) return Malformed("forks a tree from itself");
+    return handler_->ForkTree(tree, source);
   }
 
   std::string_view rest_;
@@ -135,12 +146,21 @@ void WriteBatch::DropTree(TreeId tree) {
   ++count_;
 }
 
+void WriteBatch::ForkTree(TreeId tree, TreeId source) {
+  assert(tree != kDirectoryTree && tree != source);
+  PutOp(&rep_, tree, Op::kForkTree);
+  PutVarint32(&rep_, source);
+  ++count_;
+  forks_ = true;
+}
+
 void WriteBatch::Clear() {
   // One very large value shall not be paid for until the end.
   constexpr size_t kKeptCapacity = size_t{4} << 20;
   if (rep_.capacity() > kKeptCapacity) std::string().swap(rep_);
   rep_.clear();
   count_ = 0;
+  forks_ = false;
 }
 
 Status WriteBatch::Iterate(std::string_view rep, uint32_t count, Handler* handler) {

@@ -37,6 +37,9 @@ class OperationPrinter : public WriteBatch::Handler {
   }
   Status CreateTree(TreeId tree) override { return Line("create", tree, ""); }
   Status DropTree(TreeId tree) override { return Line("drop", tree, ""); }
+  Status ForkTree(TreeId tree, TreeId source) override {
+    return Line("fork", tree, "from tree " + std::to_string(source));
+  }
 
  private:
   static Status Line(std::string_view what, TreeId tree, const std::string& rest) {

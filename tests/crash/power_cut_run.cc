@@ -7,8 +7,10 @@
 #include <vector>
 
 #include "lsm/db.h"
+#include "lsm/format/coding.h"
 #include "lsm/format/log_format.h"
 #include "lsm/random.h"
+#include "lsm/version/manifest.h"
 #include "tests/crash/unit_maker.h"
 #include "tests/support/manual_clock.h"
 #include "tests/support/manual_executor.h"
@@ -35,6 +37,10 @@ const char* Name(PlantedBug bug) {
       return "an acknowledgement before the sync";
     case PlantedBug::kLostRecordInTheMiddle:
       return "a lost record in the middle of a log";
+    case PlantedBug::kForkedOntoLaterData:
+      return "a fork replayed onto later data";
+    case PlantedBug::kForgottenOwner:
+      return "a shared memtable's flush that forgets one tree";
   }
   return "";
 }
@@ -153,6 +159,36 @@ std::vector<FoundGroup> GroupsIn(const std::string& contents, uint64_t up_to_gen
     offset = payload_at + padded;
   }
   return groups;
+}
+
+// Tells which trees a unit forks that does nothing else to the set of trees.
+class ForkFinder : public lsm::WriteBatch::Handler {
+ public:
+  lsm::Status Put(lsm::TreeId, std::string_view, std::string_view) override { return {}; }
+  lsm::Status Delete(lsm::TreeId, std::string_view) override { return {}; }
+  lsm::Status AddCounter(lsm::TreeId, size_t, int64_t) override { return {}; }
+  lsm::Status CreateTree(lsm::TreeId) override { return lsm::Status::Aborted("mixed"); }
+  lsm::Status DropTree(lsm::TreeId) override { return lsm::Status::Aborted("mixed"); }
+  lsm::Status ForkTree(lsm::TreeId tree, lsm::TreeId) override {
+    forks.push_back(tree);
+    return {};
+  }
+  std::vector<lsm::TreeId> forks;
+};
+
+// The trees that unit `sequence` forks, if the group has it.
+std::vector<lsm::TreeId> ForksOf(const FoundGroup& group, lsm::SequenceNumber sequence) {
+  std::string_view rest = group.payload;
+  for (uint32_t i = 0; group.header.flags == 0 && i < group.header.units; ++i) {
+    uint64_t size = 0;
+    uint32_t operations = 0;
+    if (!lsm::GetVarint64(&rest, &size) || !lsm::GetVarint32(&rest, &operations)) return {};
+    ForkFinder finder;
+    const bool fits = lsm::WriteBatch::Iterate(rest.substr(0, size), operations, &finder).ok();
+    if (group.header.first_sequence + i == sequence && fits) return finder.forks;
+    rest.remove_prefix(size);
+  }
+  return {};
 }
 
 class Life {
@@ -313,6 +349,8 @@ class Life {
     sequences_.clear();
     if (bug_ == PlantedBug::kRecycledWithoutGeneration) RestampOldGroups();
     if (bug_ == PlantedBug::kLostRecordInTheMiddle) LoseGroup();
+    if (bug_ == PlantedBug::kForkedOntoLaterData) ForgetFork();
+    if (bug_ == PlantedBug::kForgottenOwner) ForgetOwner();
   }
 
   std::vector<std::string> Segments() const {
@@ -363,6 +401,48 @@ class Life {
                          std::string(lsm::kLogGroupHeaderSize, '\0'));
         fs_->SetContents(path, contents);
         return;
+      }
+    }
+  }
+
+  // Makes the manifest say something else.
+  void ReplaceManifest(lsm::ManifestState state) {
+    const uint64_t number = state.next_file_number++;
+    if (!lsm::ManifestWriter::Create(fs_.get(), kDirectory, number, state).ok()) {
+      Violate("the manifest could not be replaced");
+    }
+  }
+
+  // If the last structural operation that the manifest holds is a fork which the log has too, it
+  // becomes one that only the log has.
+  void ForgetFork() {
+    auto manifest = lsm::RecoverManifest(fs_.get(), kDirectory);
+    if (!manifest.ok()) return;
+    lsm::ManifestState& state = manifest->state;
+    std::vector<lsm::TreeId> forks;
+    for (const std::string& path : Segments()) {
+      for (const FoundGroup& group : GroupsIn(fs_->Contents(path), NumberOf(path))) {
+        if (group.header.generation != NumberOf(path)) continue;
+        for (const lsm::TreeId fork : ForksOf(group, state.structural_through)) {
+          if (state.trees.erase(fork) > 0) forks.push_back(fork);
+        }
+      }
+    }
+    if (forks.empty()) return;
+    --state.structural_through;
+    ReplaceManifest(std::move(state));
+  }
+
+  // If two trees name the same slice in L0, one of them does not any more.
+  void ForgetOwner() {
+    auto manifest = lsm::RecoverManifest(fs_.get(), kDirectory);
+    if (!manifest.ok()) return;
+    std::set<std::pair<uint64_t, lsm::TreeId>> seen;
+    for (auto& [id, tree] : manifest->state.trees) {
+      for (size_t i = 0; i < tree.levels[0].size(); ++i) {
+        if (seen.insert({tree.levels[0][i].file, tree.levels[0][i].slice_tree}).second) continue;
+        tree.levels[0].erase(tree.levels[0].begin() + static_cast<std::ptrdiff_t>(i));
+        return ReplaceManifest(std::move(manifest->state));
       }
     }
   }

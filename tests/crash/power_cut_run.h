@@ -33,6 +33,8 @@ enum class PlantedBug {
   kRecycledWithoutGeneration,  // old groups of a recycled segment are taken for new ones
   kAcknowledgedBeforeSync,     // a sync of the log is reported before it has happened
   kLostRecordInTheMiddle,      // a synced group of the log has vanished
+  kForkedOntoLaterData,        // the manifest holds what is younger than a fork, but not the fork
+  kForgottenOwner,             // a shared table's file is named by one of its trees only
 };
 const char* Name(PlantedBug bug);
 

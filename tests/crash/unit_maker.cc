@@ -34,6 +34,14 @@ lsm::WriteBatch MakeUnit(lsm::DB* db, const lsm::DbContent& content, uint64_t or
   std::vector<lsm::TreeId> trees;
   for (const auto& [tree, unused] : content) trees.push_back(tree);
   const auto pick = [&] { return trees[random->Uniform(trees.size())]; };
+  // A fork, or several of one tree; what is forked is left alone by the rest of the unit.
+  if (trees.size() < kMaxTrees && random->OneIn(25)) {
+    const lsm::TreeId source = pick();
+    for (uint64_t i = random->OneIn(4) ? 2 : 1; i > 0 && source != lsm::kDirectoryTree; --i) {
+      unit.ForkTree(db->NewTreeId(), source);
+      std::erase(trees, source);
+    }
+  }
   if (trees.size() < kMinTrees || (trees.size() < kMaxTrees && random->OneIn(40))) {
     trees.push_back(db->NewTreeId());
     unit.CreateTree(trees.back());

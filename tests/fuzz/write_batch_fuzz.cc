@@ -34,6 +34,10 @@ class Copier : public lsm::WriteBatch::Handler {
     copy.DropTree(tree);
     return lsm::Status::Ok();
   }
+  lsm::Status ForkTree(lsm::TreeId tree, lsm::TreeId source) override {
+    copy.ForkTree(tree, source);
+    return lsm::Status::Ok();
+  }
 
   lsm::WriteBatch copy;
 };

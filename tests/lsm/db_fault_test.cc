@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// One scripted life of a database - writes, flushes, merges, a drop, recycled log segments, a
+// One scripted life of a database - writes, flushes, merges, forks, drops, recycled log segments, a
 // reopening - in which one call to the file system fails, or all from one on until the fault is
 // gone. After the fault: no acknowledged unit is lost, the engine takes writes again by itself, and
 // a reopening finds what was there.
@@ -105,6 +105,9 @@ class Life {
       if (Write(unit)) tree_ = tree;
     }
     if (i == 33) Drop();
+    if (i == 11 || i == 29 || i == 39) Fork();
+    if (i == 20 || i == 31) DropFork();
+    if (fork_ != kDirectoryTree) Put(fork_, Key(i % 3), "forked");
     Put(tree_, Key(i % 7), std::string(i % 11 == 5 ? 5000 : 500, 'v'));
     clock_.Advance(60'000);
     if (i % 2 == 0) executor_.RunOne();
@@ -118,6 +121,20 @@ class Life {
     WriteBatch unit;
     unit.DropTree(tree_);
     if (Write(unit)) tree_ = kDirectoryTree;
+  }
+
+  void Fork() {
+    const TreeId fork = db_->NewTreeId();
+    WriteBatch unit;
+    unit.ForkTree(fork, tree_);
+    if (Write(unit)) fork_ = fork;
+  }
+
+  void DropFork() {
+    if (fork_ == kDirectoryTree) return;
+    WriteBatch unit;
+    unit.DropTree(fork_);
+    if (Write(unit)) fork_ = kDirectoryTree;
   }
 
   bool Put(TreeId tree, const std::string& key, const std::string& value) {
@@ -150,6 +167,7 @@ class Life {
   ModelDb model_;
   Status open_error_;
   TreeId tree_ = kDirectoryTree;
+  TreeId fork_ = kDirectoryTree;
   uint64_t merges_ = 0;
   std::unique_ptr<DB> db_;
 };
@@ -164,7 +182,7 @@ uint64_t CallsOfScript() {
   fs.SetInterceptor(&plan);
   Life life(&fs);
   life.Run();
-  REQUIRE(life.units() == 48);
+  REQUIRE(life.units() == 69);
   REQUIRE(life.merges() > 1);
   REQUIRE(life.Resumes());
   fs.SetInterceptor(nullptr);

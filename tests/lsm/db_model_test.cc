@@ -2,6 +2,7 @@
 // Random histories against a model, under several sets of options: writes to several trees, trees
 // that come and go, flushes, merges, snapshots, restarts, kills and power cuts.
 
+#include <algorithm>
 #include <map>
 
 #include "doctest/doctest.h"
@@ -94,7 +95,21 @@ class History {
       unit.CreateTree(tree);
       trees_.push_back(tree);
     }
-    if (random_.OneIn(60) && trees_.size() > 1) {
+    std::vector<TreeId> forks;
+    if (random_.OneIn(25) && trees_.size() < 9) {
+      const TreeId source = AnyTree();
+      for (uint64_t i = 1 + random_.Uniform(2); i > 0; --i) {
+        forks.push_back(db_->NewTreeId());
+        unit.ForkTree(forks.back(), source);
+      }
+      forks.push_back(source);
+      std::erase(trees_, source);  // the unit does nothing else with it
+      if (trees_.empty()) {
+        trees_.swap(forks);
+        return unit;
+      }
+    }
+    if (random_.OneIn(40) && trees_.size() > 1 && trees_[0] == kDirectoryTree) {
       const size_t victim = 1 + random_.Uniform(trees_.size() - 1);
       unit.DropTree(trees_[victim]);
       trees_.erase(trees_.begin() + static_cast<std::ptrdiff_t>(victim));
@@ -112,6 +127,8 @@ class History {
       unit.AddCounter(tree, random_.Uniform(kTreeCounters),
                       static_cast<int64_t>(random_.Uniform(7)) - 3);
     }
+    trees_.insert(trees_.end(), forks.begin(), forks.end());
+    std::sort(trees_.begin(), trees_.end());
     return unit;
   }
 

@@ -30,6 +30,9 @@ class Recorder : public WriteBatch::Handler {
   }
   Status CreateTree(TreeId tree) override { return Add("create", tree, ""); }
   Status DropTree(TreeId tree) override { return Add("drop", tree, ""); }
+  Status ForkTree(TreeId tree, TreeId source) override {
+    return Add("fork", tree, std::to_string(source));
+  }
 
   const std::vector<std::string>& lines() const { return lines_; }
 
@@ -52,6 +55,7 @@ WriteBatch Sample() {
   batch.Delete(7, "key");
   batch.AddCounter(7, 3, -2);
   batch.DropTree(std::numeric_limits<TreeId>::max());
+  batch.ForkTree(9, 300);
   return batch;
 }
 
@@ -59,12 +63,12 @@ WriteBatch Sample() {
 
 TEST_CASE("a write unit hands back its operations in order") {
   const WriteBatch batch = Sample();
-  CHECK(batch.count() == 6);
+  CHECK(batch.count() == 7);
   Recorder recorder;
   REQUIRE(WriteBatch::Iterate(batch.rep(), batch.count(), &recorder).ok());
   CHECK(recorder.lines() == std::vector<std::string>{"create 7 ", "put 7 key=value",
                                                      "put 0 =", "delete 7 key", "add 7 3 -2",
-                                                     "drop 4294967295 "});
+                                                     "drop 4294967295 ", "fork 9 300"});
 }
 
 TEST_CASE("a write unit that was cleared is empty") {
@@ -111,9 +115,11 @@ TEST_CASE("operations that no writer makes are corruption") {
   }
   units.emplace_back();  // a tree id of 33 bits
   PutVarint64(&units.back(), (uint64_t{1} << 32) << 3 | 3);
-  units.emplace_back(1, '\3');  // create tree 0
-  units.emplace_back(1, '\4');  // drop tree 0
-  units.emplace_back();         // a counter that there is not
+  units.emplace_back(1, '\3');      // create tree 0
+  units.emplace_back(1, '\4');      // drop tree 0
+  units.emplace_back("\6\1", 2);    // fork tree 0
+  units.emplace_back("\x0e\1", 2);  // fork tree 1 from itself
+  units.emplace_back();             // a counter that there is not
   PutVarint64(&units.back(), 2);
   PutVarint64(&units.back(), kTreeCounters);
   PutVarintSigned64(&units.back(), 1);
@@ -162,7 +168,9 @@ TEST_CASE("the bytes of a write unit are those of its golden file") {
                         {1, "add to a counter of tree 7"},
                         {1, "counter 3"},
                         {1, "-2, zigzag"},
-                        {5, "drop tree 4294967295"}});
+                        {5, "drop tree 4294967295"},
+                        {1, "fork tree 9"},
+                        {2, "from tree 300"}});
 }
 
 }  // namespace lsm

@@ -179,6 +179,14 @@ class Applier : public WriteBatch::Handler {
     Tree(tree).dropped = sequence_;
     return {};
   }
+  Status ForkTree(TreeId tree, TreeId source) override {
+    MapDbTree forked = Tree(source);
+    forked.created = sequence_;
+    const bool is_new = disk_->trees.emplace(tree, std::move(forked)).second;
+    assert(is_new);
+    static_cast<void>(is_new);
+    return {};
+  }
 
  private:
   MapDbTree& Tree(TreeId tree) {
@@ -235,6 +243,10 @@ bool Puts(const WriteBatch& unit) {
     Status AddCounter(TreeId, size_t, int64_t) override { return {}; }
     Status CreateTree(TreeId) override { return {}; }
     Status DropTree(TreeId) override { return {}; }
+    Status ForkTree(TreeId, TreeId) override {
+      puts = true;
+      return {};
+    }
     bool puts = false;
   };
   Handler handler;

@@ -259,6 +259,12 @@ class ModelDb::Applier : public WriteBatch::Handler {
     content_->erase(tree);
     return {};
   }
+  Status ForkTree(TreeId tree, TreeId source) override {
+    const auto [at, is_new] = content_->emplace(tree, *Find(source));
+    VARVE_CHECK(is_new);
+    *fingerprint_ += TreeHash(tree, at->second);
+    return {};
+  }
 
  private:
   TreeContent* Find(TreeId tree) {

@@ -35,6 +35,7 @@ class UnitDecoder final : public WriteBatch::Handler {
   Status AddCounter(TreeId, size_t, int64_t) override { return {}; }
   Status CreateTree(TreeId) override { return {}; }
   Status DropTree(TreeId) override { return {}; }
+  Status ForkTree(TreeId, TreeId) override { return {}; }
 };
 
 class Check {

@@ -266,6 +266,18 @@ class UnitTranslator final : public WriteBatch::Handler {
     if (sequence_ > structural_through_ && in_files_.erase(tree) > 0) unit_.DropTree(tree);
     return {};
   }
+  // What the source holds here is what it held then, as far as it is whole.
+  Status ForkTree(TreeId tree, TreeId source) override {
+    if (sequence_ <= structural_through_ || in_files_.contains(tree)) return {};
+    if (!in_files_.contains(source)) {
+      Make(tree);
+      return {};
+    }
+    while (newest_id_ < tree) newest_id_ = db_->NewTreeId();
+    unit_.ForkTree(tree, source);
+    in_files_[tree] = 0;
+    return {};
+  }
 
  private:
   // Whether the tree is there, and this unit is not in its files. A tree whose making is lost is

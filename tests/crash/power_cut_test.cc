@@ -19,7 +19,7 @@
 namespace crash {
 namespace {
 
-constexpr uint64_t kSeedsToFindABug = 500;
+constexpr uint64_t kSeedsToFindABug = 5000;
 
 bool FindPlantedBugs(uint64_t units) {
   for (const PlantedBug bug :

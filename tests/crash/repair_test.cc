@@ -70,6 +70,7 @@ struct Excused : public lsm::WriteBatch::Handler {
     return {};
   }
   lsm::Status DropTree(lsm::TreeId tree) override { return CreateTree(tree); }
+  lsm::Status ForkTree(lsm::TreeId tree, lsm::TreeId) override { return CreateTree(tree); }
 };
 
 // What is wrong with `actual`, empty if nothing is.
@@ -164,7 +165,8 @@ class RepairTest {
     const std::unique_ptr<lsm::DB> db = Need(lsm::DB::Open(Options(&fs, &executor), kDirectory));
     lsm::ModelDb model;
     for (int i = 0; i < kUnits; ++i) {
-      const lsm::WriteBatch unit = MakeUnit(db.get(), model.content(), model.units() + 1, &random_);
+      const lsm::WriteBatch unit = MakeUnit(db.get(), model.content(), model.units() + 1, &random_,
+                                            Forks::kNone);  // a lost record would be lost twice
       if (!db->Write(unit, false).ok()) Die("write failed");
       model.Apply(unit);
       if (i % 8 == 0) executor.RunAll();

@@ -28,14 +28,14 @@ std::string RandomValue(lsm::Random* random) {
 }  // namespace
 
 lsm::WriteBatch MakeUnit(lsm::DB* db, const lsm::DbContent& content, uint64_t ordinal,
-                         lsm::Random* random) {
+                         lsm::Random* random, Forks forks) {
   lsm::WriteBatch unit;
   unit.Put(lsm::kDirectoryTree, "ordinal", std::to_string(ordinal));
   std::vector<lsm::TreeId> trees;
   for (const auto& [tree, unused] : content) trees.push_back(tree);
   const auto pick = [&] { return trees[random->Uniform(trees.size())]; };
   // A fork, or several of one tree; what is forked is left alone by the rest of the unit.
-  if (trees.size() < kMaxTrees && random->OneIn(25)) {
+  if (forks == Forks::kSome && trees.size() < kMaxTrees && random->OneIn(25)) {
     const lsm::TreeId source = pick();
     for (uint64_t i = random->OneIn(4) ? 2 : 1; i > 0 && source != lsm::kDirectoryTree; --i) {
       unit.ForkTree(db->NewTreeId(), source);

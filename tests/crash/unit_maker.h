@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // MakeUnit makes random write units for the crash tests: puts, deletes and counters in the
-// directory tree and in a few others; now and then a tree is created or dropped. Few keys, so that
-// overwrites and deletes meet older records; empty, binary and long keys and values are among them.
+// directory tree and in a few others; now and then a tree is created, forked or dropped. Few keys,
+// so that overwrites and deletes meet older records; empty, binary and long keys and values are
+// among them.
 
 #pragma once
 
@@ -14,7 +15,8 @@ namespace crash {
 
 // A unit that fits `content`; it is applied to nothing yet. Every unit differs from the one before
 // in what it leaves, so that each prefix is told from its neighbours: `ordinal` is stored.
+enum class Forks { kNone, kSome };
 lsm::WriteBatch MakeUnit(lsm::DB* db, const lsm::DbContent& content, uint64_t ordinal,
-                         lsm::Random* random);
+                         lsm::Random* random, Forks forks = Forks::kSome);
 
 }  // namespace crash

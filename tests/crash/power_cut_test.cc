@@ -24,9 +24,10 @@ constexpr uint64_t kSeedsToFindABug = 5000;
 bool FindPlantedBugs(uint64_t units) {
   for (const PlantedBug bug :
        {PlantedBug::kSkippedDirectorySync, PlantedBug::kManifestBeforeSst,
-        PlantedBug::kBlobAheadOfSync, PlantedBug::kSstAheadOfLog, PlantedBug::kRecycledWithoutGeneration,
-        PlantedBug::kAcknowledgedBeforeSync, PlantedBug::kLostRecordInTheMiddle,
-        PlantedBug::kForkedOntoLaterData, PlantedBug::kForgottenOwner}) {
+        PlantedBug::kBlobAheadOfSync, PlantedBug::kSstAheadOfLog,
+        PlantedBug::kRecycledWithoutGeneration, PlantedBug::kAcknowledgedBeforeSync,
+        PlantedBug::kLostRecordInTheMiddle, PlantedBug::kForkedOntoLaterData,
+        PlantedBug::kForgottenOwner}) {
     bool found = false;
     for (uint64_t seed = 1; seed <= kSeedsToFindABug && !found; ++seed) {
       const PowerCutResult result = RunPowerCuts(seed, bug, units);

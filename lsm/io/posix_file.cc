@@ -2,7 +2,10 @@
 #include "lsm/io/posix_file.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -43,6 +46,14 @@ constexpr int kDontCache = 0x80;
 // Whether a call with kDontCache failed because the kernel or the file system does not know it.
 bool RefusedDontCache(ssize_t result) {
   return result < 0 && (errno == EOPNOTSUPP || errno == EINVAL || errno == ENOSYS);
+}
+
+// Whether reserved space stays the file's, however often it is written; one that writes to new
+// places each time may run out of them, which memory cannot report.
+bool KeepsReservations(int descriptor) {
+  struct statfs info;
+  if (::fstatfs(descriptor, &info) != 0) return false;
+  return info.f_type == EXT4_SUPER_MAGIC || info.f_type == TMPFS_MAGIC;
 }
 
 }  // namespace
@@ -141,12 +152,17 @@ PosixWritableFile::PosixWritableFile(int descriptor, std::string path)
     : descriptor_(descriptor), path_(std::move(path)) {}
 
 PosixWritableFile::~PosixWritableFile() {
+  Unmap();
   // Whoever cares what close says has called Close.
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
 Status PosixWritableFile::WriteAt(uint64_t offset, std::string_view data) {
   assert(descriptor_ >= 0);
+  if (map_ != nullptr && offset <= map_size_ && data.size() <= map_size_ - offset) {
+    std::memcpy(map_ + offset, data.data(), data.size());
+    return {};
+  }
   if (!FitsOffset(offset)) return PosixError("pwrite", path_, EFBIG);
   size_t done = 0;
   while (done < data.size()) {
@@ -185,7 +201,10 @@ Status PosixWritableFile::Allocate(uint64_t size) {
   if (size == 0) return {};
   if (!FitsOffset(size)) return PosixError("fallocate", path_, EFBIG);
   const off_t end = static_cast<off_t>(size);
-  if (RetryInterrupted([&] { return ::fallocate(descriptor_, 0, 0, end); }) == 0) return {};
+  if (RetryInterrupted([&] { return ::fallocate(descriptor_, 0, 0, end); }) == 0) {
+    Map(size);
+    return {};
+  }
   if (errno != EOPNOTSUPP && errno != ENOSYS) return PosixError("fallocate", path_, errno);
   // Where space cannot be reserved, at least the length is as promised.
   struct stat info;
@@ -194,8 +213,23 @@ Status PosixWritableFile::Allocate(uint64_t size) {
   return Truncate(size);
 }
 
+void PosixWritableFile::Map(uint64_t size) {
+  if (map_ != nullptr || !KeepsReservations(descriptor_)) return;
+  void* const map = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor_, 0);
+  if (map == MAP_FAILED) return;
+  map_ = static_cast<char*>(map);
+  map_size_ = size;
+}
+
+void PosixWritableFile::Unmap() {
+  if (map_ != nullptr) ::munmap(map_, map_size_);
+  map_ = nullptr;
+  map_size_ = 0;
+}
+
 Status PosixWritableFile::Truncate(uint64_t size) {
   assert(descriptor_ >= 0);
+  Unmap();  // memory behind the file's end must not be touched
   if (!FitsOffset(size)) return PosixError("ftruncate", path_, EFBIG);
   const off_t end = static_cast<off_t>(size);
   if (RetryInterrupted([&] { return ::ftruncate(descriptor_, end); }) == 0) return {};
@@ -214,6 +248,7 @@ Status PosixWritableFile::Sync() {
 
 Status PosixWritableFile::Close() {
   assert(descriptor_ >= 0);
+  Unmap();
   const int descriptor = std::exchange(descriptor_, -1);
   // After EINTR Linux has released the descriptor; to try again could close somebody else's.
   if (::close(descriptor) == 0 || errno == EINTR) return {};

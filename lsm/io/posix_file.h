@@ -49,6 +49,9 @@ class PosixRandomAccessFile : public RandomAccessFile {
   mutable std::atomic<bool> drop_by_advice_{false};   // RWF_DONTCACHE was refused
 };
 
+// Space that was reserved is written through memory: a copy instead of a system call, and in the
+// page cache as soon as one. Only where the file system keeps what it has reserved, so that the
+// memory can always be written.
 class PosixWritableFile : public WritableFile {
  public:
   // Owns `descriptor`.
@@ -66,8 +69,14 @@ class PosixWritableFile : public WritableFile {
 
  private:
   ssize_t WriteOnce(uint64_t offset, std::string_view data);
+  // The first `size` bytes, which are reserved, become memory; if that fails they are written as
+  // all others.
+  void Map(uint64_t size);
+  void Unmap();
 
   int descriptor_;  // -1 after Close
+  char* map_ = nullptr;
+  size_t map_size_ = 0;
   const std::string path_;
   bool uncached_ = false;
   bool drop_by_advice_ = false;  // RWF_DONTCACHE was refused

@@ -196,7 +196,7 @@ class PosixFileSystem : public FileSystem {
 
  private:
   static Result<std::unique_ptr<WritableFile>> OpenWritable(const std::string& path, int flags) {
-    const int descriptor = OpenRetrying(path, O_WRONLY | flags);
+    const int descriptor = OpenRetrying(path, O_RDWR | flags);
     if (descriptor < 0) return PosixError("open", path, errno);
     return std::unique_ptr<WritableFile>(std::make_unique<PosixWritableFile>(descriptor, path));
   }

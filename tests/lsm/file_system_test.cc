@@ -160,6 +160,45 @@ TEST_CASE("allocating makes a file at least as long, with zeros, and never short
   CHECK(place.fs()->FileSize(place.Path("a")).value() == 5000);
 }
 
+TEST_CASE("reserved space is written, synced, cut and written again like any other") {
+  constexpr uint64_t kReserved = 3 * 4096;
+  for (const bool real : {false, true}) {
+    CAPTURE(real);
+    Place place(real);
+    const std::string path = place.path() + "/f";
+    auto file = place.fs()->Create(path, false);
+    REQUIRE(file.ok());
+    REQUIRE((*file)->Allocate(kReserved).ok());
+    const auto reader = place.fs()->OpenForRead(path, AccessPattern::kRandom);
+    REQUIRE(reader.ok());
+    std::string expected(kReserved, '\0');
+    const auto write = [&](uint64_t offset, const std::string& bytes) {
+      REQUIRE((*file)->WriteAt(offset, bytes).ok());
+      expected.resize(std::max<size_t>(expected.size(), offset + bytes.size()));
+      expected.replace(offset, bytes.size(), bytes);
+      std::string found(expected.size(), 'x');
+      const auto got = (*reader)->ReadAt(0, found.size(), found.data());
+      REQUIRE(got.ok());
+      CHECK(*got == expected.size());
+      CHECK(found == expected);
+    };
+    write(0, "at the beginning");
+    write(4090, "over the border of two pages");
+    write(kReserved - 3, "end");
+    REQUIRE((*file)->Sync().ok());
+    write(kReserved - 1, "partly behind what is reserved");
+    write(kReserved + 100, "behind it");
+    REQUIRE((*file)->Truncate(4096).ok());
+    expected.resize(4096);
+    write(4000, std::string(200, 'a'));
+    REQUIRE((*file)->Allocate(kReserved).ok());
+    expected.resize(kReserved);
+    write(8000, std::string(1000, 'b'));
+    REQUIRE((*file)->Sync().ok());
+    REQUIRE((*file)->Close().ok());
+  }
+}
+
 TEST_CASE("a file that was cut and grows again has zeros where its old bytes were") {
   ON_BOTH_FILE_SYSTEMS(place);
   auto file = place.Create("a", std::string(9000, 'x'));

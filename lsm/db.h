@@ -175,11 +175,14 @@ struct DbStats {
   uint64_t stall_slowdowns = 0;
   uint64_t block_cache_hits = 0;
   uint64_t block_cache_misses = 0;
-  uint64_t block_cache_bytes = 0;  // now
-  uint64_t cold_fetches = 0;       // blocks read and files opened by Fetch
-  uint64_t cold_joined = 0;        // those for which somebody else's read did
-  uint64_t filter_useful = 0;      // point reads of a file that its filter saved
-  uint64_t replayed_units = 0;     // by the last open
+  uint64_t block_cache_bytes = 0;     // now
+  uint64_t block_cache_capacity = 0;  // now
+  uint64_t table_bytes = 0;           // now, indexes and filters of open files
+  uint64_t memory_limit = 0;          // 0: none
+  uint64_t cold_fetches = 0;          // blocks read and files opened by Fetch
+  uint64_t cold_joined = 0;           // those for which somebody else's read did
+  uint64_t filter_useful = 0;         // point reads of a file that its filter saved
+  uint64_t replayed_units = 0;        // by the last open
   uint64_t replayed_bytes = 0;
 };
 
@@ -261,6 +264,10 @@ class DB {
   // call. What several have asked for is read once. `done` must not wait for the database.
   // REQUIRES: `read` is from TakeMissing and was not fetched before
   virtual void Fetch(std::shared_ptr<ColdRead> read, std::function<void(const Status&)> done) = 0;
+
+  // Changes Options::memory_limit. What is beyond it goes at once, but for memtables: these are
+  // flushed, and writes slow down meanwhile.
+  virtual void SetMemoryLimit(size_t bytes) = 0;
 
   virtual DbStats Stats() const = 0;
 };

@@ -37,6 +37,10 @@ struct Options {
   int memtable_limit = 3;                          // memtables of a tree in memory, active included
   size_t write_buffer_budget = size_t{512} << 20;  // memtables of all trees; writes stop here
   size_t block_cache_size = size_t{256} << 20;
+  // All memory of the engine: memtables, block cache, indexes and filters of open files, buffers,
+  // and what the allocator loses. 0: none. With a limit the block cache has what the others leave,
+  // and memtables less than the sizes above if that would be too much (sst/memory_budget.h).
+  size_t memory_limit = 0;
   size_t target_file_size = size_t{16} << 20;
   size_t block_size = 8192;  // uncompressed bytes of a data block before it is cut
   int block_restart_interval = 4;

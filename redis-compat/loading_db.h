@@ -47,6 +47,7 @@ class LoadingDb : public lsm::DB {
              std::function<void(const lsm::Status&)> done) override {
     done({});  // nothing is ever missing
   }
+  void SetMemoryLimit(size_t /*bytes*/) override {}
   lsm::DbStats Stats() const override { return {}; }
 };
 

@@ -65,6 +65,8 @@ void DBImpl::RetryBackgroundWork() {
 }
 
 Status DBImpl::RunFlushLane() {
+  // Whoever has the writer lock does it on release.
+  if (limit_changed_.load() && TryAcquireWriter()) ReleaseWriter();
   if (rescue_wanted_.load()) return RunRescue();
   FlushPlan plan;
   {

@@ -114,6 +114,7 @@ class DBImpl final : public DB {
   Result<CheckpointInfo> Checkpoint(const std::string& directory) override;
   CheckpointProgress LastCheckpoint() const override;
   void Fetch(std::shared_ptr<ColdRead> read, std::function<void(const Status&)> done) override;
+  void SetMemoryLimit(size_t bytes) override;
   DbStats Stats() const override;
 
   // One line a memtable, level and file, for people.
@@ -200,6 +201,8 @@ class DBImpl final : public DB {
       REQUIRES_LOCK(writer_mutex_, mutex_);
   // Freezes records, or counters that changed without any, and asks for them to be flushed.
   void RotateToFlush(Tree* tree, Garbage* garbage) REQUIRES_LOCK(writer_mutex_, mutex_);
+  // After the memory limit was lowered: no group may come that would do it.
+  void RotateForLimit() REQUIRES_LOCK(writer_mutex_) EXCLUDES_LOCK(mutex_);
   void RotateForBudget(Garbage* garbage) REQUIRES_LOCK(writer_mutex_, mutex_);
   void RotateForLogSize(Garbage* garbage) REQUIRES_LOCK(writer_mutex_, mutex_);
   void RotateAll(Garbage* garbage) REQUIRES_LOCK(writer_mutex_, mutex_);
@@ -387,6 +390,7 @@ class DBImpl final : public DB {
   std::shared_ptr<ObsoleteFiles> obsolete_;
   std::shared_ptr<BlobFiles> blob_files_;
   BlockCache block_cache_;
+  MemoryBudget memory_;
   TableCache tables_;
   ColdReader cold_reader_;
   std::unique_ptr<FileLock> lock_;
@@ -398,6 +402,7 @@ class DBImpl final : public DB {
   std::atomic<bool> stopped_{false};
   std::atomic<bool> closing_{false};
   std::atomic<bool> rescue_wanted_{false};   // a sync of the log failed
+  std::atomic<bool> limit_changed_{false};   // the memory limit, and memtables may have to go
   std::atomic<bool> relief_untold_{false};   // a stall eased under the writer lock
   std::atomic<bool> freeze_blocked_{false};  // the rescue waits for the writer lock
   CheckpointMeter checkpoint_meter_;

@@ -182,11 +182,11 @@ class ReplayApplier final : public WriteBatch::Handler {
       for (Tree* tree : touched_) {
         db_->NoteGrowth(tree, sequence_);
         static_cast<void>(tree->counters.Prune(sequence_));
-        if (tree->active_bytes >= db_->options_.memtable_size) {
+        if (tree->active_bytes >= db_->memory_.memtable_size()) {
           db_->Rotate(tree, std::make_shared<MemTable>(), &garbage);
         }
       }
-      crowded = db_->memtable_bytes_ >= db_->options_.write_buffer_budget / 2;
+      crowded = db_->memtable_bytes_ >= db_->memory_.write_buffer_budget() / 2;
     }
     touched_.clear();
     return crowded ? db_->FlushDuringReplay(state_) : Status();

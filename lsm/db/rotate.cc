@@ -88,7 +88,7 @@ void DBImpl::PublishGroup() {
     for (const TreeRef& tree : group_.touched) {
       tree->touched = false;
       NoteGrowth(tree.get(), group_.first);
-      if (tree->active_bytes >= options_.memtable_size && tree->dropped == 0) {
+      if (tree->active_bytes >= memory_.memtable_size() && tree->dropped == 0) {
         Rotate(tree.get(), std::make_shared<MemTable>(), &garbage);
       }
     }
@@ -154,8 +154,17 @@ void DBImpl::RotateToFlush(Tree* tree, Garbage* garbage) {
   tree->flush_through = visible_sequence();
 }
 
+void DBImpl::RotateForLimit() {
+  if (group_.units != 0) return;  // its end will do
+  Garbage garbage;
+  MutexLock lock(&mutex_);
+  RotateForBudget(&garbage);
+  if (UpdateStall()) relief_untold_.store(true);
+  if (FlushWanted()) ScheduleFlush();
+}
+
 void DBImpl::RotateForBudget(Garbage* garbage) {
-  const size_t budget = options_.write_buffer_budget;
+  const size_t budget = memory_.write_buffer_budget();
   if (memtable_bytes_ < budget - budget / 8) return;
   if (memtable_bytes_ - frozen_bytes_ >= budget - budget / 4) {
     struct Victim {

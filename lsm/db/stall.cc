@@ -57,7 +57,8 @@ WriteStall ComputeStall(const Options& options, const StallInput& input) {
     return {.state = WriteStall::State::kStop, .reason = WriteStall::Reason::kBackgroundError};
   }
   const size_t limit = static_cast<size_t>(std::max(options.memtable_limit, 1));
-  const size_t budget = options.write_buffer_budget;
+  const size_t budget =
+      input.write_buffer_budget != 0 ? input.write_buffer_budget : options.write_buffer_budget;
   const auto l0_slow = static_cast<size_t>(std::max(options.l0_slowdown_trigger, 1));
   const auto l0_stop =
       std::max(static_cast<size_t>(std::max(options.l0_stop_trigger, 1)), l0_slow + 1);

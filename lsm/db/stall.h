@@ -27,11 +27,12 @@
 namespace lsm {
 
 struct StallInput {
-  size_t memtable_bytes = 0;     // of all trees
-  size_t max_memtables = 0;      // of the tree that has most
-  size_t max_l0_files = 0;       // of the tree that has most
-  int64_t unsynced_age = 0;      // microseconds
-  int64_t max_unsynced_age = 0;  // 0: no limit
+  size_t memtable_bytes = 0;       // of all trees
+  size_t write_buffer_budget = 0;  // for them; 0: what the options say
+  size_t max_memtables = 0;        // of the tree that has most
+  size_t max_l0_files = 0;         // of the tree that has most
+  int64_t unsynced_age = 0;        // microseconds
+  int64_t max_unsynced_age = 0;    // 0: no limit
   // Bytes a second.
   uint64_t flush_rate = 0;
   uint64_t compaction_rate = 0;

@@ -34,7 +34,9 @@ void DBImpl::DiscountTree(Tree* tree) {
 
 bool DBImpl::UpdateStall() {
   StallInput input;
+  memory_.SetMemtables(memtable_bytes_);
   input.memtable_bytes = memtable_bytes_;
+  input.write_buffer_budget = memory_.write_buffer_budget();
   input.max_memtables = memtable_counts_.empty() ? 1 : *memtable_counts_.rbegin();
   input.max_l0_files = l0_counts_.empty() ? 0 : *l0_counts_.rbegin();
   input.max_unsynced_age = max_unsynced_age_.load(std::memory_order_relaxed);
@@ -89,6 +91,15 @@ Status DBImpl::CauseOfStop() const {
   return flush_error_.ok() ? compaction_error_ : flush_error_;
 }
 
+void DBImpl::SetMemoryLimit(size_t bytes) {
+  memory_.SetLimit(bytes);
+  tables_.ShrinkToLimits();
+  limit_changed_.store(true);
+  MutexLock lock(&mutex_);
+  UpdateStall();
+  ScheduleFlush();
+}
+
 DbStats DBImpl::Stats() const {
   const WalManager::Figures log = wal_.figures();
   const ColdReader::Figures cold = cold_reader_.figures();
@@ -118,6 +129,9 @@ DbStats DBImpl::Stats() const {
   stats.block_cache_hits = block_cache_.hits();
   stats.block_cache_misses = block_cache_.misses();
   stats.block_cache_bytes = block_cache_.usage_bytes();
+  stats.block_cache_capacity = block_cache_.capacity_bytes();
+  stats.table_bytes = memory_.tables();
+  stats.memory_limit = memory_.limit();
   stats.cold_fetches = cold.fetched;
   stats.cold_joined = cold.joined;
   stats.filter_useful = filter_useful_.load(std::memory_order_relaxed);

@@ -147,6 +147,7 @@ void DBImpl::AcquireWriter() NO_THREAD_SAFETY_ANALYSIS { writer_mutex_.Lock(); }
 bool DBImpl::TryAcquireWriter() NO_THREAD_SAFETY_ANALYSIS { return writer_mutex_.TryLock(); }
 
 void DBImpl::ReleaseWriter() NO_THREAD_SAFETY_ANALYSIS {
+  if (limit_changed_.load() && limit_changed_.exchange(false)) RotateForLimit();
   writer_mutex_.Unlock();
   // A rescue that met a held writer lock left the freezing of the memtables for later.
   if (freeze_blocked_.load() && freeze_blocked_.exchange(false)) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "lsm/format/checksum.h"
+#include "lsm/util/allocation.h"
 
 namespace lsm {
 namespace {
@@ -83,8 +84,9 @@ const char* Block::CheckRestarts() const {
 }
 
 size_t Block::charge() const {
-  constexpr size_t kBookkeeping = 128;  // heap headers, reference counts, the cache's entry
-  return bytes_.size + sizeof(Block) + kBookkeeping;
+  // Reference counts beside the block, the cache's entry and its place in a chain.
+  constexpr size_t kBookkeeping = 16 + 64 + 8;
+  return AllocatedBytes(bytes_.data.get()) + sizeof(Block) + kBookkeeping;
 }
 
 const char* Block::Check() const {

@@ -19,6 +19,7 @@
 #include "lsm/sst/table_file.h"
 #include "lsm/status.h"
 #include "lsm/types.h"
+#include "lsm/util/allocation.h"
 
 namespace lsm {
 
@@ -31,6 +32,11 @@ class BlockIndex {
   // Where the data block is. REQUIRES: i < size()
   BlockHandle handle(size_t i) const { return handles_[i]; }
   const Block& block() const { return *block_; }
+
+  // Of the heap.
+  size_t MemoryUsage() const {
+    return block_->charge() + AllocatedBytes(words_.data()) + AllocatedBytes(handles_.data());
+  }
 
   // The number of the first block whose key is at or after (user_key, sequence); size() if all are
   // before it.

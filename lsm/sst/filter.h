@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include "lsm/util/allocation.h"
+
 namespace lsm {
 
 class FilterBuilder {
@@ -35,6 +37,8 @@ class Filter {
 
   // False only if no key of this hash was added.
   bool MayContain(uint64_t hash) const;
+  // Of the heap.
+  size_t MemoryUsage() const { return AllocatedBytes(lines_.data()); }
   // Asks for the memory that MayContain will look at.
   void Prefetch(uint64_t hash) const;
 

@@ -21,8 +21,8 @@ class ReadAhead {
  public:
   // For a reader that may stop or jump at any time.
   static ReadAhead Adaptive() { return {/*patience=*/2, size_t{32} << 10, size_t{256} << 10}; }
-  // For one that reads everything.
-  static ReadAhead Full() { return {/*patience=*/0, size_t{512} << 10, size_t{512} << 10}; }
+  // For one that reads everything. A compaction has one for each of up to some forty inputs.
+  static ReadAhead Full() { return {/*patience=*/0, size_t{128} << 10, size_t{128} << 10}; }
 
   // The `n` bytes at `offset`, fewer only if the file is shorter than `end`. The view is good until
   // the next call. Every call is for the same file; a step backwards begins anew.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Files, not readers, are counted and evicted: the readers of a file's slices share its handle. A
-// file is opened without the lock; of two threads that open the same one, the later to finish uses
-// what the earlier has left.
+// Two limits, two orders of last use: files, whose handles are counted, and readers of slices,
+// whose memory is. A file takes its readers along; a file whose last reader goes for want of memory
+// goes with it. A file is opened without the lock; of two threads that open the same one, the later
+// to finish uses what the earlier has left.
 
 #include "lsm/sst/table_cache.h"
 
@@ -20,71 +21,138 @@
 namespace lsm {
 namespace {
 
+struct OpenReader {
+  uint64_t file = 0;
+  TreeId tree = 0;
+  size_t memory = 0;
+  std::shared_ptr<const TableReader> reader;
+};
+using Readers = std::list<OpenReader>;
+
 struct OpenFile {
   uint64_t number = 0;
   std::shared_ptr<const TableFile> file;
-  std::unordered_map<TreeId, std::shared_ptr<const TableReader>> readers;
+  std::unordered_map<TreeId, Readers::iterator> readers;
 
   // Whether somebody else refers to it. New references are made under the lock only.
   bool InUse() const {
     if (file.use_count() > static_cast<long>(1 + readers.size())) return true;
     return std::any_of(readers.begin(), readers.end(),
-                       [](const auto& entry) { return entry.second.use_count() > 1; });
+                       [](const auto& entry) { return entry.second->reader.use_count() > 1; });
   }
+};
+using Files = std::list<OpenFile>;
+
+// What is taken out under the lock and closed without it; readers before their files.
+struct Victims {
+  Files files;
+  Readers readers;
 };
 
 }  // namespace
 
 struct TableCache::Rep {
-  Rep(FileSystem* file_system, std::string dir, int max_open_files, BlockCache* cache)
+  Rep(FileSystem* file_system, std::string dir, int max_open_files, BlockCache* cache,
+      MemoryBudget* memory_budget)
       : fs(file_system),
         directory(std::move(dir)),
         limit(static_cast<size_t>(std::max(max_open_files, 1))),
-        blocks(cache) {}
+        blocks(cache),
+        budget(memory_budget) {}
 
   // The file, which becomes the most recently used one; null if it is not open.
   OpenFile* Touch(uint64_t number) REQUIRES_LOCK(mutex) {
     const auto it = by_number.find(number);
     if (it == by_number.end()) return nullptr;
-    order.splice(order.begin(), order, it->second);
+    files.splice(files.begin(), files, it->second);
     return &*it->second;
+  }
+
+  // The same for a reader of one of the file's slices.
+  std::shared_ptr<const TableReader> TouchReader(const OpenFile& file, TreeId tree)
+      REQUIRES_LOCK(mutex) {
+    const auto it = file.readers.find(tree);
+    if (it == file.readers.end()) return nullptr;
+    readers.splice(readers.begin(), readers, it->second);
+    return it->second->reader;
   }
 
   // The file, put in unless somebody else has done so meanwhile.
   OpenFile* Add(uint64_t number, std::shared_ptr<const TableFile> file) REQUIRES_LOCK(mutex) {
     if (OpenFile* const open = Touch(number)) return open;
-    order.push_front({number, std::move(file), {}});
-    by_number[number] = order.begin();
-    return &order.front();
+    memory += file->MemoryUsage();
+    files.push_front({number, std::move(file), {}});
+    by_number[number] = files.begin();
+    return &files.front();
   }
 
-  // Moves what is beyond the limit to `victims`, which the caller closes without the lock. Files in
-  // use become the most recently used ones: each is looked at once.
-  void Shrink(std::list<OpenFile>* victims) REQUIRES_LOCK(mutex) {
-    for (size_t looked = order.size(); looked > 0 && order.size() > limit; --looked) {
-      const auto last = std::prev(order.end());
+  void AddReader(OpenFile* file, TreeId tree, std::shared_ptr<const TableReader> reader)
+      REQUIRES_LOCK(mutex) {
+    const size_t bytes = reader->MemoryUsage();
+    memory += bytes;
+    readers.push_front({file->number, tree, bytes, std::move(reader)});
+    file->readers[tree] = readers.begin();
+  }
+
+  // Takes a file and its readers out.
+  void Remove(Files::iterator file, Victims* victims) REQUIRES_LOCK(mutex) {
+    for (const auto& [tree, reader] : file->readers) {
+      memory -= reader->memory;
+      victims->readers.splice(victims->readers.end(), readers, reader);
+    }
+    memory -= file->file->MemoryUsage();
+    by_number.erase(file->number);
+    victims->files.splice(victims->files.end(), files, file);
+  }
+
+  // Closes what is beyond the limits. What is in use becomes the most recently used: each file and
+  // reader is looked at once.
+  void Shrink(Victims* victims) REQUIRES_LOCK(mutex) {
+    for (size_t looked = files.size(); looked > 0 && files.size() > limit; --looked) {
+      const auto last = std::prev(files.end());
       if (last->InUse()) {
-        order.splice(order.begin(), order, last);
+        files.splice(files.begin(), files, last);
+      } else {
+        Remove(last, victims);
+      }
+    }
+    const size_t memory_limit = budget == nullptr ? SIZE_MAX : budget->table_limit();
+    for (size_t looked = readers.size(); looked > 0 && memory > memory_limit; --looked) {
+      const auto last = std::prev(readers.end());
+      if (last->reader.use_count() > 1) {
+        readers.splice(readers.begin(), readers, last);
         continue;
       }
-      by_number.erase(last->number);
-      victims->splice(victims->end(), order, last);
+      const Files::iterator file = by_number.at(last->file);
+      memory -= last->memory;
+      file->readers.erase(last->tree);
+      victims->readers.splice(victims->readers.end(), readers, last);
+      if (file->readers.empty() && file->file.use_count() <= 2) Remove(file, victims);
     }
+  }
+
+  // REQUIRES: the lock is not held.
+  void Tell(size_t bytes) {
+    if (budget != nullptr) budget->SetTables(bytes);
   }
 
   FileSystem* const fs;
   const std::string directory;
   const size_t limit;
   BlockCache* const blocks;
+  MemoryBudget* const budget;  // may be null
 
   mutable Mutex mutex;
-  std::list<OpenFile> order GUARDED_BY(mutex);  // most recently used first
-  std::unordered_map<uint64_t, std::list<OpenFile>::iterator> by_number GUARDED_BY(mutex);
+  // Most recently used first.
+  Files files GUARDED_BY(mutex);
+  Readers readers GUARDED_BY(mutex);
+  std::unordered_map<uint64_t, Files::iterator> by_number GUARDED_BY(mutex);
+  size_t memory GUARDED_BY(mutex) = 0;  // of all files and readers
 };
 
 TableCache::TableCache(FileSystem* fs, std::string directory, int max_open_files,
-                       BlockCache* blocks)
-    : rep_(std::make_unique<Rep>(fs, std::move(directory), max_open_files, blocks)) {}
+                       BlockCache* blocks, MemoryBudget* budget)
+    : rep_(std::make_unique<Rep>(fs, std::move(directory), max_open_files, blocks, budget)) {}
 TableCache::~TableCache() = default;
 
 Result<std::shared_ptr<const TableReader>> TableCache::Find(uint64_t file_number,
@@ -94,8 +162,7 @@ Result<std::shared_ptr<const TableReader>> TableCache::Find(uint64_t file_number
   {
     MutexLock lock(&r.mutex);
     if (const OpenFile* open = r.Touch(file_number)) {
-      const auto it = open->readers.find(slice_tree);
-      if (it != open->readers.end()) return it->second;
+      if (auto reader = r.TouchReader(*open, slice_tree)) return reader;
       file = open->file;
     }
   }
@@ -109,11 +176,20 @@ Result<std::shared_ptr<const TableReader>> TableCache::Find(uint64_t file_number
   RETURN_IF_ERROR(made.status());
   std::shared_ptr<const TableReader> reader = std::move(*made);
 
-  std::list<OpenFile> victims;
-  MutexLock lock(&r.mutex);
-  OpenFile* const open = r.Add(file_number, std::move(file));
-  reader = open->readers.try_emplace(slice_tree, std::move(reader)).first->second;
-  r.Shrink(&victims);
+  Victims victims;
+  size_t memory;
+  {
+    MutexLock lock(&r.mutex);
+    OpenFile* const open = r.Add(file_number, std::move(file));
+    if (auto earlier = r.TouchReader(*open, slice_tree)) {
+      reader = std::move(earlier);
+    } else {
+      r.AddReader(open, slice_tree, reader);
+    }
+    r.Shrink(&victims);
+    memory = r.memory;
+  }
+  r.Tell(memory);
   return reader;
 }
 
@@ -128,7 +204,7 @@ Result<std::shared_ptr<const TableFile>> TableCache::FindBlobFile(uint64_t file_
   Result<std::shared_ptr<const TableFile>> opened = TableFile::OpenNamed(
       r.fs, BlobFileName(r.directory, file_number), file_number, AccessPattern::kRandom);
   RETURN_IF_ERROR(opened.status());
-  std::list<OpenFile> victims;
+  Victims victims;
   MutexLock lock(&r.mutex);
   std::shared_ptr<const TableFile> file = r.Add(file_number, std::move(*opened))->file;
   r.Shrink(&victims);
@@ -171,23 +247,41 @@ Result<BlockCache::Pin> TableCache::PinBlob(const BlobPointer& pointer) {
 std::shared_ptr<const TableReader> TableCache::FindOpen(uint64_t file_number, TreeId slice_tree) {
   MutexLock lock(&rep_->mutex);
   const OpenFile* const open = rep_->Touch(file_number);
-  if (open == nullptr) return nullptr;
-  const auto it = open->readers.find(slice_tree);
-  return it == open->readers.end() ? nullptr : it->second;
+  return open == nullptr ? nullptr : rep_->TouchReader(*open, slice_tree);
 }
 
 void TableCache::Evict(uint64_t file_number) {
-  std::list<OpenFile> victims;  // closed after the lock
-  MutexLock lock(&rep_->mutex);
-  const auto it = rep_->by_number.find(file_number);
-  if (it == rep_->by_number.end()) return;
-  victims.splice(victims.end(), rep_->order, it->second);
-  rep_->by_number.erase(it);
+  Victims victims;
+  size_t memory;
+  {
+    MutexLock lock(&rep_->mutex);
+    const auto it = rep_->by_number.find(file_number);
+    if (it == rep_->by_number.end()) return;
+    rep_->Remove(it->second, &victims);
+    memory = rep_->memory;
+  }
+  rep_->Tell(memory);
+}
+
+void TableCache::ShrinkToLimits() {
+  Victims victims;
+  size_t memory;
+  {
+    MutexLock lock(&rep_->mutex);
+    rep_->Shrink(&victims);
+    memory = rep_->memory;
+  }
+  rep_->Tell(memory);
 }
 
 int TableCache::open_files() const {
   MutexLock lock(&rep_->mutex);
-  return static_cast<int>(rep_->order.size());
+  return static_cast<int>(rep_->files.size());
+}
+
+size_t TableCache::memory_bytes() const {
+  MutexLock lock(&rep_->mutex);
+  return rep_->memory;
 }
 
 PinnedTables::Place* PinnedTables::PlaceOf(uint64_t file_number, TreeId slice_tree) {

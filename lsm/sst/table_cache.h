@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// TableCache keeps SST files open, at most a given number of them beside those whose readers are in
+// TableCache keeps SST files and readers of their slices open, at most a given number of files and
+// as many readers as the memory budget has room for, beside those whose readers are in
 // use: to let go of these would free nothing, and whoever looks for them shall find them.
 //
 // Thread safety: safe for concurrent use.
@@ -15,6 +16,7 @@
 #include "lsm/file_system.h"
 #include "lsm/format/table_format.h"
 #include "lsm/sst/block_cache.h"
+#include "lsm/sst/memory_budget.h"
 #include "lsm/sst/table_reader.h"
 #include "lsm/status.h"
 #include "lsm/types.h"
@@ -25,8 +27,10 @@ class TableFile;
 
 class TableCache {
  public:
-  // `fs` and `blocks` must outlive the cache.
-  TableCache(FileSystem* fs, std::string directory, int max_open_files, BlockCache* blocks);
+  // `fs`, `blocks` and `budget` must outlive the cache. `budget` may be null: then only the number
+  // of files is limited.
+  TableCache(FileSystem* fs, std::string directory, int max_open_files, BlockCache* blocks,
+             MemoryBudget* budget = nullptr);
   ~TableCache();
 
   Result<std::shared_ptr<const TableReader>> Find(uint64_t file_number, TreeId slice_tree);
@@ -41,7 +45,11 @@ class TableCache {
   // Forgets a file, SST or blob, that is about to be removed.
   void Evict(uint64_t file_number);
 
+  // After a limit has become smaller.
+  void ShrinkToLimits();
+
   int open_files() const;
+  size_t memory_bytes() const;
 
  private:
   struct Rep;

@@ -21,6 +21,7 @@
 #include "lsm/sst/read_ahead.h"
 #include "lsm/status.h"
 #include "lsm/types.h"
+#include "lsm/util/allocation.h"
 
 namespace lsm {
 
@@ -54,6 +55,11 @@ class TableFile {
   uint64_t size() const { return size_; }
   const SstFooter& footer() const { return footer_; }
   const std::vector<SstSlice>& slices() const { return slices_; }
+  // Of the heap, and of the system for the open file.
+  size_t MemoryUsage() const {
+    constexpr size_t kHandle = 1024;
+    return sizeof(TableFile) + AllocatedBytes(slices_.data()) + kHandle;
+  }
   // Null if the file has no slice of `tree`.
   const SstSlice* FindSlice(TreeId tree) const;
 

@@ -161,6 +161,12 @@ Result<TableReader::Properties> TableReader::ReadProperties() const {
   return properties;
 }
 
+size_t TableReader::MemoryUsage() const {
+  constexpr size_t kBookkeeping = 256;  // this object, and its places in the table cache
+  const size_t filter = rep_->filter.has_value() ? rep_->filter->MemoryUsage() : 0;
+  return sizeof(Rep) + rep_->slice.index().MemoryUsage() + filter + kBookkeeping;
+}
+
 uint64_t TableReader::blocks_read() const { return rep_->slice.blocks_read(); }
 
 }  // namespace lsm

@@ -77,6 +77,8 @@ class TableReader {
   using Properties = SstProperties;
   Result<Properties> ReadProperties() const;
 
+  // Of the heap, without the file that it may share with others.
+  size_t MemoryUsage() const;
   // Data blocks that were read from disk for this reader so far.
   uint64_t blocks_read() const;
 

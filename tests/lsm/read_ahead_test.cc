@@ -60,8 +60,8 @@ TEST_CASE("through a window that runs ahead everything is read once and unchange
     size_t sum = 0;
     for (const size_t size : file.sizes) sum += size;
     CHECK(sum == content.size());
-    CHECK(file.sizes.size() < (full ? 8 : 25));
-    CHECK(*std::max_element(file.sizes.begin(), file.sizes.end()) <= (full ? 516u : 260u) << 10);
+    CHECK(file.sizes.size() < 26);
+    CHECK(*std::max_element(file.sizes.begin(), file.sizes.end()) <= (full ? 132u : 260u) << 10);
   }
 }
 

@@ -82,6 +82,7 @@ class MapDb : public DB {
   void Fetch(std::shared_ptr<ColdRead>, std::function<void(const Status&)> done) override {
     done(Status::Ok());  // nothing is ever missing
   }
+  void SetMemoryLimit(size_t) override {}
   DbStats Stats() const override { return {}; }
 
  private:

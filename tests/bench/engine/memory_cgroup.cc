@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "tests/bench/engine/memory_cgroup.h"
+
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,8 +10,6 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
-
-#include "tests/bench/engine/memory_cgroup.h"
 
 namespace lsm::bench {
 namespace {

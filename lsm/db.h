@@ -150,6 +150,14 @@ struct CheckpointProgress {
   uint64_t total_bytes = 0;  // 0 until it is known
 };
 
+// A level of all trees together.
+struct LevelStats {
+  uint64_t files = 0;          // now; a file that trees share counts for each
+  uint64_t bytes = 0;          // now
+  uint64_t bytes_read = 0;     // by compactions, from this level
+  uint64_t bytes_written = 0;  // by flushes and compactions, to this level
+};
+
 // Figures about the engine since it was opened, unless said otherwise.
 struct DbStats {
   uint64_t memtable_bytes = 0;       // now, all trees
@@ -171,6 +179,10 @@ struct DbStats {
   uint64_t compactions = 0;
   uint64_t compaction_bytes_read = 0;
   uint64_t compaction_bytes_written = 0;
+  uint64_t compaction_moves = 0;       // of trees' files to another level, unread
+  uint64_t compaction_drops = 0;       // of files that nobody needed, unread
+  uint64_t compaction_debt_bytes = 0;  // now: about what has to be rewritten before none is due
+  std::vector<LevelStats> levels;      // L0 first
   uint64_t stall_stops = 0;
   uint64_t stall_slowdowns = 0;
   uint64_t block_cache_hits = 0;

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "lsm/clock.h"
+#include "lsm/compaction_filter.h"
 #include "lsm/executor.h"
 #include "lsm/file_system.h"
 #include "lsm/listener.h"
@@ -45,10 +46,15 @@ struct Options {
   size_t block_size = 8192;  // uncompressed bytes of a data block before it is cut
   int block_restart_interval = 4;
   int filter_bits_per_key = 10;  // 0: no filters
+  // Of the last level, where most keys are: each bit costs most there and saves least.
+  int bottom_filter_bits_per_key = 10;
   Compression compression = Compression::kLz4;
   // Values from this size on are kept apart from their keys, in blob files, so that compactions do
   // not write them again and again; 0: none is. Reading such a value takes one more device read.
   size_t blob_value_size = 4096;
+  // Of what goes to the last level while nobody writes, or because somebody asked: it saves a
+  // quarter of the bytes or more, and costs several times the work.
+  Compression bottom_compression = Compression::kZstd;
   int max_open_files = 512;  // SST files held open by the table cache
 
   size_t wal_segment_size = size_t{64} << 20;
@@ -59,6 +65,12 @@ struct Options {
   // L0 files of a tree that start a compaction. What L0 gathers is written once more together with
   // what it overlaps below, so that more files mean less rewriting, and more filters to ask.
   int l0_merge_trigger = 8;
+  // What flushes and compactions may write; compactions wait for it, the less urgent the longer.
+  // The log is not counted. 0: no limit.
+  uint64_t background_bytes_per_second = 0;
+  // Asked which records are dead; see compaction_filter.h. Not owned; may be null.
+  CompactionFilter* compaction_filter = nullptr;
+
   // How often it is looked whether nobody writes, so that files can be brought into better order
   // than writing leaves them in. 0: never.
   int64_t idle_after_micros = 5'000'000;

@@ -159,6 +159,9 @@ void AppendEngineStats(const lsm::DbStats& stats, const lsm::WriteStall& stall, 
   fields.Add("engine_blob_files", stats.blob_files);
   fields.Add("engine_blob_bytes", stats.blob_bytes);
   fields.Add("engine_blob_garbage_bytes", stats.blob_garbage_bytes);
+  fields.Add("engine_compaction_moves", stats.compaction_moves);
+  fields.Add("engine_compaction_drops", stats.compaction_drops);
+  fields.Add("engine_compaction_debt_bytes", stats.compaction_debt_bytes);
   fields.Add("engine_stall_state", lsm::ToString(stall.state));
   fields.Add("engine_stall_reason", lsm::ToString(stall.reason));
   fields.Add("engine_write_pace_bytes_per_sec", stall.bytes_per_second);

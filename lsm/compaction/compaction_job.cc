@@ -38,19 +38,18 @@ class OutputFiles {
   }
 
   Status Add(const InputRun& record) {
-    const std::string_view key = record.user_key();
-    // A key's versions stay together: files of a level must not overlap.
-    if (!in_slice_ || key != last_key_) {
-      const uint64_t size = builder_ == nullptr ? 0 : builder_->FileSize();
-      if (cutter_->EndsBefore(key, size) && in_slice_) RETURN_IF_ERROR(FinishFile());
-      last_key_.assign(key);
-    }
-    if (!in_slice_) RETURN_IF_ERROR(BeginSlice());
+    RETURN_IF_ERROR(MakeRoomFor(record.user_key()));
     if (record.type() == RecordType::kBlob) return AddPointer(record);
     RecordType type = record.type();
     std::string_view value = record.value();
     RETURN_IF_ERROR(blobs_.TakeIfBig(&type, &value));
-    return builder_->Add(key, record.sequence(), type, value);
+    return builder_->Add(record.user_key(), record.sequence(), type, value);
+  }
+
+  // A tombstone in the place of the record.
+  Status AddTombstone(const InputRun& record) {
+    RETURN_IF_ERROR(MakeRoomFor(record.user_key()));
+    return builder_->Add(record.user_key(), record.sequence(), RecordType::kTombstone, {});
   }
 
   Status EndPart() {
@@ -104,6 +103,18 @@ class OutputFiles {
   CompactionOutput TakeResult() { return std::move(result_); }
 
  private:
+  // Goes on to the slice, and the file, that a record of this key belongs to.
+  Status MakeRoomFor(std::string_view key) {
+    // A key's versions stay together: files of a level must not overlap.
+    if (!in_slice_ || key != last_key_) {
+      const uint64_t size = builder_ == nullptr ? 0 : builder_->FileSize();
+      KeepToRate(size);
+      if (cutter_->EndsBefore(key, size) && in_slice_) RETURN_IF_ERROR(FinishFile());
+      last_key_.assign(key);
+    }
+    return in_slice_ ? Status() : BeginSlice();
+  }
+
   // The value stays where it is, unless too little else of its file is needed.
   Status AddPointer(const InputRun& record) {
     BlobPointer pointer;
@@ -122,6 +133,21 @@ class OutputFiles {
     return builder_->Add(record.user_key(), record.sequence(), type, value);
   }
 
+  TableBuilderOptions OptionsOf(const Compaction& compaction) const {
+    if (compaction.output_level != kMaxLevels - 1) return target_.table;
+    TableBuilderOptions options = target_.bottom;
+    if (job_.bottom_compression) options.compression = *job_.bottom_compression;
+    return options;
+  }
+
+  // Waits until what was written since the last time may be written.
+  void KeepToRate(uint64_t size) {
+    constexpr uint64_t kPiece = uint64_t{256} << 10;
+    if (target_.limiter == nullptr || size < written_ + kPiece) return;
+    target_.limiter->Request(size - written_, job_.priority, job_.cancelled);
+    written_ = size;
+  }
+
   Status BeginSlice() {
     if (builder_ == nullptr) {
       const uint64_t number = new_file_number_();
@@ -130,7 +156,9 @@ class OutputFiles {
       RETURN_IF_ERROR(file.status());
       result_.numbers.push_back(number);
       (*file)->WriteUncached();
-      builder_ = std::make_unique<TableBuilder>(target_.table, std::move(file).value(), number);
+      written_ = 0;
+      builder_ = std::make_unique<TableBuilder>(OptionsOf(job_.parts[part_].compaction),
+                                                std::move(file).value(), number);
     }
     builder_->BeginSlice(job_.parts[part_].tree);
     in_slice_ = true;
@@ -143,15 +171,33 @@ class OutputFiles {
   size_t part_ = 0;
   std::unique_ptr<OutputCutter> cutter_;
   std::unique_ptr<TableBuilder> builder_;
+  uint64_t written_ = 0;   // bytes of the open file that the limiter knows of
   bool in_slice_ = false;  // builder_ has a slice of part_
   BlobWriter blobs_;
   std::string last_key_;
   CompactionOutput result_;
 };
 
-std::vector<std::unique_ptr<InputRun>> MakeRuns(const Compaction& compaction, InputFiles* files) {
+// Whether a file need not be read: every record would be dropped, and hides nothing beneath. What
+// other inputs hold of its keys is as dead.
+bool IsWhollyDead(const CompactionJob& job, const CompactionJob::Part& part,
+                  const FileMetadata& file) {
+  if (job.filter == nullptr) return false;
+  if (!job.pins.empty() && file.largest_sequence > job.pins.front()) return false;
+  for (int level = part.compaction.output_level + 1; level < kMaxLevels; ++level) {
+    if (!part.base->Overlapping(level, file.smallest_key, file.largest_key).empty()) return false;
+  }
+  return job.filter->IsRangeDead(part.tree, file.smallest_key, file.largest_key);
+}
+
+std::vector<std::unique_ptr<InputRun>> MakeRuns(const CompactionJob& job,
+                                                const CompactionJob::Part& part,
+                                                InputFiles* files) {
   std::vector<std::unique_ptr<InputRun>> runs;
-  const auto& inputs = compaction.inputs;
+  std::vector<Compaction::Input> inputs;
+  for (const Compaction::Input& input : part.compaction.inputs) {
+    if (!IsWhollyDead(job, part, *input.file)) inputs.push_back(input);
+  }
   for (size_t i = 0; i < inputs.size();) {
     std::vector<FileRef> run;
     const int level = inputs[i].level;
@@ -165,7 +211,7 @@ std::vector<std::unique_ptr<InputRun>> MakeRuns(const Compaction& compaction, In
 
 Status Merge(const CompactionJob& job, size_t index, InputFiles* files, OutputFiles* output) {
   const CompactionJob::Part& part = job.parts[index];
-  RunMerger records(MakeRuns(part.compaction, files));
+  RunMerger records(MakeRuns(job, part, files));
   OlderFiles older(part.base, part.compaction.output_level);
   VersionPruner pruner(job.pins, &older);
   output->BeginPart(index);
@@ -176,6 +222,14 @@ Status Merge(const CompactionJob& job, size_t index, InputFiles* files, OutputFi
     }
     const InputRun& record = records.record();
     if (!pruner.Keep(record.user_key(), record.sequence(), record.type())) continue;
+    const bool may_be_dead =
+        job.filter != nullptr && pruner.IsSettled() && record.type() != RecordType::kTombstone;
+    if (may_be_dead && job.filter->IsDead(part.tree, record.user_key())) {
+      // Older records beneath must not come to light.
+      if (!older.MayHold(record.user_key())) continue;
+      RETURN_IF_ERROR(output->AddTombstone(record));
+      continue;
+    }
     RETURN_IF_ERROR(output->Add(record));
   }
   return output->EndPart();

@@ -3,8 +3,8 @@
 // sequential pass. Small trees are compacted together: their records share output files, a slice a
 // tree, in the order of trees.
 //
-// What is left out: versions that nobody needs, and tombstones of keys that have no record beneath
-// the output level.
+// What is left out: versions that nobody needs, records that the caller's filter calls dead, and
+// tombstones of keys that have no record beneath the output level.
 //
 // Thread safety: a free function on immutable files; safe beside readers.
 
@@ -14,11 +14,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <vector>
 
 #include "lsm/compaction/compaction.h"
 #include "lsm/compaction/flush_job.h"
+#include "lsm/compaction_filter.h"
 #include "lsm/sst/table_cache.h"
 #include "lsm/status.h"
 #include "lsm/version/version.h"
@@ -37,7 +39,10 @@ struct CompactionJob {
   uint64_t target_file_size = 0;
   // Blob files that are mostly garbage: what is still needed of them is written to new ones.
   std::set<uint64_t> wasteful_blobs;
-  TableCache* tables = nullptr;                  // for reading them
+  TableCache* tables = nullptr;                   // for reading them
+  CompactionFilter* filter = nullptr;             // may be null
+  std::optional<Compression> bottom_compression;  // of the last level; absent: as elsewhere
+  RateLimiter::Priority priority = RateLimiter::Priority::kDeeper;
   const std::atomic<bool>* cancelled = nullptr;  // ends it with kAborted; may be null
 };
 

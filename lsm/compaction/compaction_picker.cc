@@ -419,6 +419,21 @@ std::optional<Compaction> CompactionPicker::PickRange(const Version& version,
   return std::nullopt;
 }
 
+Compaction CompactionPicker::PickSlice(const Version& version, int level, const FileRef& file,
+                                       const CompactionSituation& situation) const {
+  Compaction anew;
+  if (level == 0) {
+    anew = Descend(version, 0, version.files(0), limits_.fan_out);
+  } else {
+    anew.inputs.push_back({level, file});
+    anew.output_level = level;
+  }
+  SetKind(version, situation, &anew);
+  if (anew.kind == CompactionKind::kMove) anew.kind = CompactionKind::kMerge;
+  anew.reason = CompactionReason::kSharedFile;
+  return anew;
+}
+
 uint64_t CompactionPicker::PendingBytes(const Version& version) const {
   double pending = 0;
   if (LevelScore(version, 0) >= 1) {

@@ -80,6 +80,10 @@ class CompactionPicker {
                                       uint64_t first_new_file,
                                       const CompactionSituation& situation) const;
 
+  // What rids the tree of a slice at `level` by writing its records anew.
+  Compaction PickSlice(const Version& version, int level, const FileRef& file,
+                       const CompactionSituation& situation) const;
+
   // About how many bytes have to be read and written until nothing is due: the debt.
   uint64_t PendingBytes(const Version& version) const;
 

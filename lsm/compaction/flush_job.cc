@@ -41,6 +41,10 @@ Result<FlushOutput> Write(const TableTarget& target, uint64_t file_number,
   for (const SliceInput& input : inputs) RETURN_IF_ERROR(AddSlice(input, pins, &builder, blobs));
   RETURN_IF_ERROR(blobs->Finish());
   RETURN_IF_ERROR(builder.Finish());
+  if (target.limiter != nullptr) {
+    target.limiter->Request(builder.FileSize() + blobs->bytes_written(),
+                            RateLimiter::Priority::kFlush, nullptr);
+  }
   FlushOutput output;
   output.files = DescribeFile(file_number, builder.FileSize(), builder.slices());
   output.bytes_written = builder.FileSize() + blobs->bytes_written();
@@ -51,8 +55,10 @@ Result<FlushOutput> Write(const TableTarget& target, uint64_t file_number,
 
 }  // namespace
 
-TableTarget TableTarget::From(const Options& options, const std::string& directory) {
+TableTarget TableTarget::From(const Options& options, const std::string& directory,
+                              RateLimiter* limiter) {
   TableTarget target;
+  target.limiter = limiter;
   target.fs = options.file_system;
   target.directory = directory;
   target.table.block_size = options.block_size;
@@ -61,6 +67,8 @@ TableTarget TableTarget::From(const Options& options, const std::string& directo
   target.table.compression = options.compression;
   target.blob_value_size = options.blob_value_size;
   target.blob_file_size = uint64_t{4} * options.target_file_size;
+  target.bottom = target.table;
+  target.bottom.filter_bits_per_key = options.bottom_filter_bits_per_key;
   return target;
 }
 

@@ -16,6 +16,7 @@
 #include "lsm/options.h"
 #include "lsm/sst/table_builder.h"
 #include "lsm/status.h"
+#include "lsm/util/rate_limiter.h"
 #include "lsm/version/version_edit.h"
 
 namespace lsm {
@@ -27,8 +28,11 @@ struct TableTarget {
   TableBuilderOptions table;
   size_t blob_value_size = 0;  // values from this size on go to blob files; 0: none does
   uint64_t blob_file_size = 0;
+  TableBuilderOptions bottom;      // of the last level
+  RateLimiter* limiter = nullptr;  // may be null
 
-  static TableTarget From(const Options& options, const std::string& directory);
+  static TableTarget From(const Options& options, const std::string& directory,
+                          RateLimiter* limiter = nullptr);
 };
 
 struct SliceInput {

@@ -35,8 +35,8 @@ class VersionPruner {
   bool Keep(std::string_view user_key, SequenceNumber sequence, RecordType type) {
     const auto pin = std::lower_bound(pins_.begin(), pins_.end(), sequence);
     const auto layer = pin - pins_.begin();
-    const bool new_key = first_ || user_key != key_;
-    if (new_key) {
+    newest_ = first_ || user_key != key_;
+    if (newest_) {
       key_.assign(user_key);
       first_ = false;
     } else if (layer == layer_) {
@@ -47,10 +47,15 @@ class VersionPruner {
     return !may_go || older_->MayHold(user_key);
   }
 
+  // Whether the record last kept is its key's newest one here, and everybody who may look sees it
+  // or a newer one.
+  bool IsSettled() const { return newest_ && layer_ == 0; }
+
  private:
   const std::vector<SequenceNumber> pins_;
   OlderFiles* const older_;
   bool first_ = true;
+  bool newest_ = false;  // the last record was the first of its key
   std::string key_;
   std::ptrdiff_t layer_ = 0;
 };

@@ -93,6 +93,10 @@ Status DBImpl::RunFlushLane() {
 Status DBImpl::FreeSpace() {
   RETURN_IF_ERROR(RecordStructural());
   PurgeDroppedTrees();
+  if (obsolete_->any_sparse()) {
+    MutexLock lock(&mutex_);
+    ScheduleCompaction();
+  }
   return RemoveObsoleteFiles();
 }
 

@@ -22,6 +22,10 @@ namespace {
 constexpr size_t kMaxTrees = 4096;
 constexpr uint64_t kMaxSharedFiles = 4;
 
+bool IsSmall(const Version& version, const Options& options) {
+  return version.TotalBytes() <= options.target_file_size / 2;
+}
+
 }  // namespace
 
 struct DBImpl::CompactionPlan {
@@ -34,6 +38,20 @@ struct DBImpl::CompactionPlan {
   };
   std::vector<Item> items;  // ascending by tree
   CompactionJob job;
+
+  // How hard the job may work: the less hurry there is, the more it waits, and the better it packs.
+  void SetManners(const Options& options) {
+    const auto all = [this](auto is) {
+      return std::all_of(items.begin(), items.end(), [&](const Item& item) { return is(item); });
+    };
+    const bool quiet = all([](const Item& item) {
+      return item.compaction.reason == CompactionReason::kIdle ||
+             item.compaction.reason == CompactionReason::kManual;
+    });
+    if (quiet) job.bottom_compression = options.bottom_compression;
+    const bool deep = all([](const Item& i) { return i.compaction.inputs.front().level > 0; });
+    job.priority = deep ? RateLimiter::Priority::kDeeper : RateLimiter::Priority::kL0;
+  }
 
   uint64_t L0Bytes() const {
     uint64_t bytes = 0;
@@ -86,8 +104,7 @@ std::vector<DBImpl::Candidate> DBImpl::ChooseTrees() {
       candidate.manual = tree->manual.front();
       score += 1;  // somebody waits for it
     }
-    const bool is_small = candidate.manual == nullptr &&
-                          candidate.version->TotalBytes() <= options_.target_file_size / 2;
+    const bool is_small = candidate.manual == nullptr && IsSmall(*candidate.version, options_);
     if (score > best_score || chosen.empty()) {
       best_score = score;
       chosen.insert(chosen.begin(), std::move(candidate));
@@ -107,7 +124,7 @@ bool DBImpl::PickCompaction(CompactionPlan* plan) {
   uint64_t bytes = 0;
   for (Candidate& candidate : candidates) {
     const Version& version = *candidate.version;
-    const bool is_small = version.TotalBytes() <= options_.target_file_size / 2;
+    const bool is_small = IsSmall(version, options_);
     if (!plan->items.empty() && (!is_small || candidate.manual != nullptr)) continue;
     std::optional<Compaction> picked =
         candidate.manual != nullptr
@@ -123,6 +140,43 @@ bool DBImpl::PickCompaction(CompactionPlan* plan) {
                            std::move(candidate.manual), std::move(*picked), 0});
     if (!is_small || bytes > kMaxSharedFiles * options_.target_file_size) break;
   }
+  return !plan->items.empty();
+}
+
+bool DBImpl::PickSparseFile(CompactionPlan* plan) {
+  uint64_t sparse = 0;
+  std::vector<Candidate> owners;
+  {
+    MutexLock lock(&mutex_);
+    for (const uint64_t file : obsolete_->TakeSparse()) sparse_files_.insert(file);
+    if (sparse_files_.empty()) return false;
+    sparse = *sparse_files_.begin();
+    for (const auto& [id, tree] : trees_) {
+      if (tree->dropped != 0 || tree->state->version->TotalFiles() == 0) continue;
+      owners.push_back({tree, tree->state->version, SituationOf(*tree), nullptr});
+    }
+  }
+  for (Candidate& owner : owners) {
+    const Version& version = *owner.version;
+    for (int level = 0; level < kMaxLevels; ++level) {
+      const auto& files = version.files(level);
+      const auto slice = std::find_if(files.begin(), files.end(), [sparse](const FileRef& file) {
+        return file->file == sparse;
+      });
+      if (slice == files.end()) continue;
+      Compaction anew = picker_.PickSlice(version, level, *slice, owner.situation);
+      plan->items.push_back({owner.tree, owner.version, nullptr, std::move(anew), 0});
+      break;
+    }
+  }
+  if (!plan->items.empty()) return true;
+  // The rest of it is what a reader or a dropped tree holds.
+  MutexLock lock(&mutex_);
+  sparse_files_.erase(sparse);
+  return false;
+}
+
+void DBImpl::DivideWork(CompactionPlan* plan) const {
   std::sort(plan->items.begin(), plan->items.end(),
             [](const auto& a, const auto& b) { return a.tree->id < b.tree->id; });
   for (CompactionPlan::Item& item : plan->items) {
@@ -130,7 +184,6 @@ bool DBImpl::PickCompaction(CompactionPlan* plan) {
     item.part = plan->job.parts.size();
     plan->job.parts.push_back({item.tree->id, item.compaction, item.base});
   }
-  return !plan->items.empty();
 }
 
 // Nothing is left to do in this tree: whoever asked for it is told.
@@ -153,6 +206,8 @@ Status DBImpl::RunCompactionPlan(CompactionPlan* plan) {
     plan->job.cancelled = &closing_;
     plan->job.wasteful_blobs = blob_files_->Wasteful();
     plan->job.tables = &tables_;
+    plan->job.filter = options_.compaction_filter;
+    plan->SetManners(options_);
     Result<CompactionOutput> written =
         RunCompaction(target_, plan->job, [this] { return NewFileNumber(); });
     RETURN_IF_ERROR(written.status());
@@ -216,8 +271,16 @@ void DBImpl::CountCompaction(const CompactionPlan& plan, const CompactionOutput&
   ++stats_.compactions;
   stats_.compaction_bytes_written += output.bytes_written;
   for (const CompactionPlan::Item& item : plan.items) {
-    if (item.compaction.kind == CompactionKind::kMerge) {
-      stats_.compaction_bytes_read += item.compaction.InputBytes();
+    const Compaction& done = item.compaction;
+    stats_.compaction_moves += done.kind == CompactionKind::kMove ? done.inputs.size() : 0;
+    stats_.compaction_drops += done.kind == CompactionKind::kDrop ? done.inputs.size() : 0;
+    if (done.kind != CompactionKind::kMerge) continue;
+    stats_.compaction_bytes_read += done.InputBytes();
+    for (const Compaction::Input& input : done.inputs) {
+      stats_.levels[static_cast<size_t>(input.level)].bytes_read += input.file->slice_size;
+    }
+    for (const FileMetadata& file : output.files[item.part]) {
+      stats_.levels[static_cast<size_t>(done.output_level)].bytes_written += file.slice_size;
     }
   }
 }
@@ -228,7 +291,8 @@ void DBImpl::BackgroundCompaction() {
   int64_t took = 0;
   {
     CompactionPlan plan;  // lets go of the inputs at its end
-    if (PickCompaction(&plan)) {
+    if (PickCompaction(&plan) || PickSparseFile(&plan)) {
+      DivideWork(&plan);
       const int64_t started = options_.clock->MonotonicMicros();
       status = RunCompactionPlan(&plan);
       took = options_.clock->MonotonicMicros() - started;
@@ -253,7 +317,8 @@ void DBImpl::BackgroundCompaction() {
   if (relieved && options_.listener != nullptr) options_.listener->OnStallRelieved();
   MutexLock lock(&mutex_);
   compaction_scheduled_ = false;
-  if (!compaction_queue_.empty() && status.ok()) ScheduleCompaction();
+  const bool more = !compaction_queue_.empty() || !sparse_files_.empty() || obsolete_->any_sparse();
+  if (more && status.ok()) ScheduleCompaction();
   if (HousekeepingWanted()) ScheduleFlush();
   --jobs_;
   changed_.SignalAll();

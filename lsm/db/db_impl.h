@@ -285,6 +285,9 @@ class DBImpl final : public DB {
   void QueueCompaction(const Tree& tree) REQUIRES_LOCK(mutex_);
   std::vector<Candidate> ChooseTrees() REQUIRES_LOCK(mutex_);
   bool PickCompaction(CompactionPlan* plan) EXCLUDES_LOCK(mutex_);
+  // The same for the slices that are left of a file most of which is dead.
+  bool PickSparseFile(CompactionPlan* plan) EXCLUDES_LOCK(mutex_);
+  void DivideWork(CompactionPlan* plan) const;
   void FinishTree(const Candidate& candidate) EXCLUDES_LOCK(mutex_);
   Status RunCompactionPlan(CompactionPlan* plan) EXCLUDES_LOCK(mutex_);
   Status PublishCompaction(const CompactionPlan& plan, const CompactionOutput& output)
@@ -385,6 +388,7 @@ class DBImpl final : public DB {
   FileSystem* const fs_;
   std::unique_ptr<Executor> own_executor_;
   Executor* const executor_;
+  RateLimiter limiter_;
   const TableTarget target_;
   const CompactionPicker picker_;
   std::shared_ptr<ObsoleteFiles> obsolete_;
@@ -435,6 +439,7 @@ class DBImpl final : public DB {
   std::set<std::pair<SequenceNumber, TreeId>> unflushed_ GUARDED_BY(mutex_);
   // Dropped ones that are still in trees_, by the unit that dropped them.
   std::set<std::pair<SequenceNumber, TreeId>> dropped_ GUARDED_BY(mutex_);
+  std::set<uint64_t> sparse_files_ GUARDED_BY(mutex_);    // shared files that are mostly dead
   std::set<TreeId> compaction_queue_ GUARDED_BY(mutex_);  // trees that may want one
   std::set<TreeId> frozen_trees_ GUARDED_BY(mutex_);      // with tables or counters to flush
   std::multiset<size_t> memtable_counts_ GUARDED_BY(mutex_);

@@ -212,6 +212,9 @@ Status DBImpl::RunFlush(const FlushPlan& plan) {
   }
   InstallFlush(plan, *made);
   MutexLock lock(&mutex_);
+  for (const std::optional<FileMetadata>& slice : slices->of_item) {
+    if (slice) stats_.levels[0].bytes_written += slice->slice_size;
+  }
   stats_.flush_bytes_written += slices->bytes_written;
   return {};
 }

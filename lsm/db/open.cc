@@ -76,7 +76,8 @@ DBImpl::DBImpl(const Options& options, std::string directory)
       fs_(options.file_system),
       own_executor_(options.executor == nullptr ? Executor::Threads() : nullptr),
       executor_(options.executor == nullptr ? own_executor_.get() : options.executor),
-      target_(TableTarget::From(options, directory_)),
+      limiter_(options.clock, options.background_bytes_per_second),
+      target_(TableTarget::From(options, directory_, &limiter_)),
       picker_(CompactionLimits::From(options)),
       obsolete_(std::make_shared<ObsoleteFiles>()),
       blob_files_(std::make_shared<BlobFiles>(obsolete_)),
@@ -86,7 +87,10 @@ DBImpl::DBImpl(const Options& options, std::string directory)
       cold_reader_(executor_, &tables_),
       pins_(&visible_),
       wal_(options.clock, options.wal_segment_size, [this] { return NextSegment(); }),
-      manifest_(fs_, directory_) {}
+      manifest_(fs_, directory_) {
+  MutexLock lock(&mutex_);
+  stats_.levels.resize(kMaxLevels);
+}
 
 Status DBImpl::MakeDirectory() {
   const Result<bool> exists = fs_->Exists(directory_);

@@ -110,8 +110,12 @@ DbStats DBImpl::Stats() const {
   stats.trees = trees_.size() - dropped_.size();
   std::set<uint64_t> files;
   for (const auto& [id, tree] : trees_) {
+    const Version& version = *tree->state->version;
+    stats.compaction_debt_bytes += picker_.PendingBytes(version);
     for (int level = 0; level < kMaxLevels; ++level) {
-      for (const FileRef& file : tree->state->version->files(level)) {
+      stats.levels[static_cast<size_t>(level)].files += version.files(level).size();
+      stats.levels[static_cast<size_t>(level)].bytes += version.sums(level).bytes;
+      for (const FileRef& file : version.files(level)) {
         if (files.insert(file->file).second) stats.sst_bytes += file->file_size;
       }
     }

@@ -94,9 +94,7 @@ const FileRef* Version::FirstNotBefore(int level, std::string_view key) const {
 
 uint64_t Version::TotalBytes() const {
   uint64_t bytes = 0;
-  for (const Files& files : levels_) {
-    for (const FileRef& file : files) bytes += file->file_size;
-  }
+  for (const Sums& sums : sums_) bytes += sums.bytes;
   return bytes;
 }
 

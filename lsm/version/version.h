@@ -59,7 +59,7 @@ class Version {
   template <typename Ask>
   void FilesForKey(std::string_view user_key, Ask ask) const;
 
-  uint64_t TotalBytes() const;
+  uint64_t TotalBytes() const;  // of the slices
   size_t TotalFiles() const;
 
  private:

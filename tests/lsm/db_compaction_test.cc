@@ -7,6 +7,7 @@
 
 #include "doctest/doctest.h"
 #include "lsm/random.h"
+#include "lsm/util/rate_limiter.h"
 #include "lsm/version/manifest.h"
 #include "tests/lsm/db_test_util.h"
 #include "tests/support/fault_plan.h"
@@ -247,6 +248,158 @@ TEST_CASE("a compaction that fails at any call leaves no file behind and is trie
       CHECK(db.Scan().size() == 30);
     }
   }
+}
+
+TEST_CASE("dropping half of the trees that share files gives half of the disk back") {
+  Options options = TinyOptions();
+  options.memtable_size = size_t{256} << 10;
+  options.target_file_size = size_t{64} << 10;
+  TestDb db(options);
+  REQUIRE(db.Open().ok());
+  std::vector<TreeId> trees;
+  for (int t = 0; t < 100; ++t) {
+    trees.push_back((*db.db()).NewTreeId());
+    WriteBatch unit;
+    unit.CreateTree(trees.back());
+    for (int i = 0; i < 20; ++i) unit.Put(trees.back(), Key(i), std::string(50, 'v'));
+    REQUIRE(db->Write(unit, false).ok());
+  }
+  REQUIRE(db->FlushAll().ok());
+  db.RunAll();
+  const uint64_t before = SstBytes(&db);
+  REQUIRE(db->Stats().sst_files <= 4);
+  for (size_t t = 0; t < trees.size(); t += 2) {
+    WriteBatch unit;
+    unit.DropTree(trees[t]);
+    REQUIRE(db->Write(unit, false).ok());
+  }
+  db.RunAll();
+  db->RequestSync();
+  db.RunAll();
+  CHECK(SstBytes(&db) < before * 6 / 10);
+  for (size_t t = 1; t < trees.size(); t += 2) REQUIRE(db.Scan({}, trees[t]).size() == 20);
+  REQUIRE(db.Reopen().ok());
+  for (size_t t = 1; t < trees.size(); t += 2) REQUIRE(db.Scan({}, trees[t]).size() == 20);
+}
+
+TEST_CASE("small trees that are due together share the files of one compaction") {
+  Options options = TinyOptions();
+  options.memtable_size = size_t{256} << 10;
+  options.target_file_size = size_t{64} << 10;
+  options.l0_merge_trigger = 3;
+  TestDb db(options);
+  REQUIRE(db.Open().ok());
+  std::vector<TreeId> trees;
+  for (int t = 0; t < 100; ++t) {
+    trees.push_back((*db.db()).NewTreeId());
+    WriteBatch unit;
+    unit.CreateTree(trees.back());
+    REQUIRE(db->Write(unit, false).ok());
+  }
+  for (int round = 0; round < 3; ++round) {
+    for (const TreeId tree : trees) REQUIRE(db.Put(Key(round), std::string(40, 'v'), tree).ok());
+    for (const TreeId tree : trees) REQUIRE(db.Put("same", Key(round), tree).ok());
+    REQUIRE(db->FlushAll().ok());
+  }
+  db.RunAll();
+  const DbStats stats = db->Stats();
+  CHECK(stats.compactions < 10);
+  CHECK(stats.sst_files < 10);
+  CHECK(stats.l0_files_max == 0);
+  CHECK(stats.levels.back().files >= 100);
+  for (const TreeId tree : trees) {
+    REQUIRE(db.Scan({}, tree).size() == 4);
+    REQUIRE(db.Get("same", tree) == Key(2));
+  }
+}
+
+TEST_CASE("a caller's filter takes dead records along, and brings no older one to light") {
+  class Dead : public CompactionFilter {
+   public:
+    bool IsDead(TreeId, std::string_view key) override {
+      ++asked;
+      return on && key.starts_with("dead");
+    }
+    bool IsRangeDead(TreeId, std::string_view smallest, std::string_view largest) override {
+      return on && smallest.starts_with("dead") && largest.starts_with("dead");
+    }
+    bool on = false;
+    int asked = 0;
+  };
+  Dead dead;
+  Options options = TinyOptions();
+  options.compaction_filter = &dead;
+  options.bottom_compression = Compression::kNone;
+  options.l0_merge_trigger = 100;
+  options.l0_slowdown_trigger = 200;
+  options.l0_stop_trigger = 300;
+  TestDb db(options);
+  REQUIRE(db.Open().ok());
+  for (int i = 0; i < 100; ++i) {
+    REQUIRE(db.Put("dead" + Key(i), std::string(50, 'o')).ok());
+    REQUIRE(db.Put("key" + Key(i), std::string(50, 'o')).ok());
+  }
+  REQUIRE(db->CompactTree(0).ok());
+  const uint64_t whole = SstBytes(&db);
+  for (int i = 0; i < 100; i += 10) REQUIRE(db.Put("dead" + Key(i), "newer").ok());
+  dead.on = true;
+  {
+    const std::unique_ptr<Snapshot> snapshot = db->NewSnapshot();
+    for (int i = 0; i < 100; i += 10) REQUIRE(db.Put("dead" + Key(i), "newest").ok());
+    REQUIRE(db->CompactTree(0).ok());
+    // Whoever looks at an older point: what is newer than that point is not asked about.
+    CHECK(db.Get("dead" + Key(0)) == "newest");
+  }
+  REQUIRE(db->CompactTree(0).ok());
+  CHECK(dead.asked > 0);
+  CHECK(db.Get("dead" + Key(0)) == "(absent)");
+  CHECK(db.Scan().size() == 100);
+  db.RunAll();
+  CHECK(SstBytes(&db) < whole * 6 / 10);
+}
+
+TEST_CASE("figures of levels and of the debt tell what was done and what is left") {
+  Options options = TinyOptions();
+  options.memtable_size = size_t{64} << 10;
+  TestDb db(options);
+  REQUIRE(db.Open().ok());
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 0; i < 20; ++i) REQUIRE(db.Put(Key(i), std::string(50, 'v')).ok());
+    REQUIRE(db->Flush(0).ok());
+  }
+  DbStats stats = db->Stats();
+  if (stats.compactions == 0) CHECK(stats.compaction_debt_bytes > 0);
+  db.RunAll();
+  stats = db->Stats();
+  CHECK(stats.compaction_debt_bytes == 0);
+  CHECK(stats.levels.size() == static_cast<size_t>(kMaxLevels));
+  CHECK(stats.levels[0].files == 0);
+  CHECK(stats.levels[0].bytes_written > 0);
+  CHECK(stats.levels[0].bytes_read == stats.levels[0].bytes_written);
+  CHECK(stats.levels.back().bytes == stats.levels.back().bytes_written);
+  CHECK(stats.levels.back().files == 1);
+}
+
+TEST_CASE("background writing keeps to its rate, and a flush does not wait") {
+  ManualClock clock;
+  RateLimiter limiter(&clock, 1'000'000);
+  const auto took = [&clock](auto work) {
+    const int64_t begin = clock.MonotonicMicros();
+    work();
+    return clock.MonotonicMicros() - begin;
+  };
+  using Priority = RateLimiter::Priority;
+  CHECK(took([&] { limiter.Request(500'000, Priority::kFlush, nullptr); }) == 0);
+  CHECK(took([&] { limiter.Request(500'000, Priority::kFlush, nullptr); }) == 0);
+  // A second is overdrawn: L0 may begin a little before it is paid for, deeper levels may not.
+  CHECK(took([&] { limiter.Request(1000, Priority::kL0, nullptr); }) ==
+        1'000'000 - RateLimiter::kHeadStart);
+  CHECK(took([&] { limiter.Request(1000, Priority::kDeeper, nullptr); }) ==
+        RateLimiter::kHeadStart + 1000);
+  const std::atomic<bool> cancelled{true};
+  CHECK(took([&] { limiter.Request(1000, Priority::kDeeper, &cancelled); }) == 0);
+  RateLimiter unlimited(&clock, 0);
+  CHECK(took([&] { unlimited.Request(1 << 30, Priority::kDeeper, nullptr); }) == 0);
 }
 
 }  // namespace lsm

@@ -48,7 +48,7 @@ class Check {
     ListTables();
     CompareDirectory();
     for (const auto& [number, users] : tables_) CheckTable(number, users);
-    for (const uint64_t number : files_.blobs) CheckBytes(BlobFileName(files_.directory, number));
+    for (const auto& [number, size] : blobs_) CheckBlobs(number, size);
     if (state_) CheckLog();
     return result_;
   }
@@ -103,6 +103,7 @@ class Check {
   void ListTables() {
     if (!state_) {
       for (const uint64_t number : files_.tables) tables_[number];
+      for (const uint64_t number : files_.blobs) blobs_[number] = 0;
     } else {
       for (const auto& [id, tree] : state_->trees) {
         for (int level = 0; level < kMaxLevels; ++level) ListLevel(id, level, tree.levels[level]);
@@ -111,7 +112,7 @@ class Check {
     for (const auto& [number, users] : tables_) {
       total_ += SizeOf(SstFileName(files_.directory, number));
     }
-    for (const uint64_t number : files_.blobs) {
+    for (const auto& [number, size] : blobs_) {
       total_ += SizeOf(BlobFileName(files_.directory, number));
     }
     for (const uint64_t number : files_.logs) total_ += SizeOf(LogPath(number));
@@ -121,6 +122,7 @@ class Check {
     const FileMetadata* before = nullptr;
     for (const FileMetadata& file : files) {
       tables_[file.file].push_back({tree, level, &file});
+      for (const BlobReference& blob : file.blobs) blobs_[blob.file] = blob.file_size;
       if (level > 0 && before != nullptr && before->largest_key >= file.smallest_key) {
         Fault(SstFileName("", file.file).substr(1) + ": tree " + std::to_string(tree) + ", level " +
               std::to_string(level) + ": its keys from " + Quoted(file.smallest_key) +
@@ -142,6 +144,9 @@ class Check {
     if (!state_) return;
     for (const uint64_t number : files_.tables) {
       if (!tables_.contains(number)) left_over(SstFileName(files_.directory, number));
+    }
+    for (const uint64_t number : files_.blobs) {
+      if (!blobs_.contains(number)) left_over(BlobFileName(files_.directory, number));
     }
     for (const uint64_t number : files_.manifests) {
       if (number != manifest_) left_over(ManifestFileName(files_.directory, number));
@@ -169,6 +174,20 @@ class Check {
     for (const Use& use : users) {
       if (compared.insert(use.file->slice_tree).second) Compare(path, use, slices);
     }
+  }
+
+  // `expected`: what the manifest says of its size; 0: nothing.
+  void CheckBlobs(uint64_t number, uint64_t expected) {
+    const std::string path = BlobFileName(files_.directory, number);
+    const Result<uint64_t> size = fs_->FileSize(path);
+    if (size.status().IsNotFound()) {
+      return Fault(path + ": values are in this file, but there is none");
+    }
+    if (size.ok() && expected != 0 && *size != expected) {
+      Fault(path + ": it has " + std::to_string(*size) + " bytes, but the manifest says " +
+            std::to_string(expected));
+    }
+    CheckBytes(path);
   }
 
   // Of a file that is no SST file or cannot be opened there is nothing.
@@ -275,6 +294,7 @@ class Check {
   std::optional<ManifestState> state_;  // nothing: the manifest is not whole
   uint64_t manifest_ = 0;
   std::map<uint64_t, std::vector<Use>> tables_;  // by number: who needs it
+  std::map<uint64_t, uint64_t> blobs_;           // by number: the size
   uint64_t total_ = 0;
   CheckResult result_;
 };

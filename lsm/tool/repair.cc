@@ -386,19 +386,30 @@ class Repair {
     if (const char* why = DecodeBlobPointer(record.value(), &pointer)) {
       status = Status::Corruption(why);
     } else {
-      const Result<std::shared_ptr<const TableFile>> file =
-          TableFile::Open(fs_, BlobFileName(files_.directory, pointer.file), pointer.file);
-      status = file.status();
-      if (file.ok()) {
-        const Result<std::shared_ptr<const Block>> value =
-            (*file)->ReadBlock(pointer.block, BlockKind::kValue);
-        if (value.ok()) return PinnedValue((*value)->value(), *value);
-        status = value.status();
-      }
+      Result<PinnedValue> value = ReadBlob(pointer);
+      if (value.ok()) return value;
+      status = value.status();
     }
     const std::string key(record.user_key());
     fault_({status, SstKeyRange{id, std::nullopt, key}});
     return status;
+  }
+
+  // A value needs nothing of its file but its own block.
+  Result<PinnedValue> ReadBlob(const BlobPointer& pointer) {
+    if (blob_file_ == nullptr || blob_file_->number() != pointer.file) {
+      blob_file_ = nullptr;
+      Status damage;
+      Result<std::shared_ptr<const TableFile>> file = TableFile::OpenDamaged(
+          fs_, BlobFileName(files_.directory, pointer.file), pointer.file, &damage);
+      RETURN_IF_ERROR(file.status());
+      blob_file_ = std::move(*file);
+    }
+    Result<std::shared_ptr<const Block>> block =
+        blob_file_->ReadBlock(pointer.block, BlockKind::kValue);
+    RETURN_IF_ERROR(block.status());
+    const std::string_view value = (*block)->value();
+    return PinnedValue(value, std::move(*block));
   }
 
   Status WriteLog(const OldState& old) {
@@ -432,6 +443,7 @@ class Repair {
     Lose(fault.status.ToString() + (fault.keys ? "; " + fault.keys->Text() : ""));
   };
   std::set<std::string> told_;
+  std::shared_ptr<const TableFile> blob_file_;  // read last
   uint64_t done_ = 0;
   uint64_t total_ = 0;
   RepairResult result_;

@@ -5,7 +5,8 @@
 // every N-th), one at a time, and demands of each:
 //   - varve-tool's check names the file, or the change is harmless: everything reads as before;
 //   - its repair makes a database in which every key is as it was, but for those with a record in
-//     the damaged data block, or in the damaged group of the log;
+//     the damaged data block, a value in the damaged block of a blob file, or a unit in the damaged
+//     group of the log;
 //   - that check finds nothing in the repaired one, and that the damaged one was left as it was.
 // Without its manifest a database may get back what was deleted, and has other counters.
 
@@ -155,6 +156,7 @@ class RepairTest {
     options.wal_segment_size = 8192;
     options.wal_size_limit = 32768;
     options.block_cache_size = 0;
+    options.blob_value_size = 100;
     return options;
   }
 
@@ -205,6 +207,9 @@ class RepairTest {
       case lsm::FileKind::kSst:
         ExcuseBlock(path, number, offset, &excused);
         break;
+      case lsm::FileKind::kBlob:
+        ExcuseValue(number, offset, &excused);
+        break;
       case lsm::FileKind::kWal:
         ExcuseGroup(path, offset, &excused);
         break;
@@ -214,19 +219,51 @@ class RepairTest {
     return excused;
   }
 
-  void ExcuseBlock(const std::string& path, uint64_t number, uint64_t offset, Excused* excused) {
+  // Calls `visit` with each record of an SST file, its tree and the block that it is in.
+  template <typename Visit>
+  void ForEachRecord(const std::string& path, uint64_t number, const Visit& visit) {
     const lsm::FaultSink none = [](const lsm::SstFault& fault) { Die(fault.status.ToString()); };
     const auto salvage = Need(lsm::TableSalvage::Open(original_.get(), path, number, none));
     const auto file = Need(lsm::TableFile::Open(original_.get(), path, number));
     for (const lsm::SalvagedSlice& slice : salvage->slices()) {
       for (const lsm::SalvagedSlice::DataBlock& block : slice.blocks) {
-        if (offset < block.handle.offset || offset >= block.handle.end()) continue;
         const auto data = Need(file->ReadBlock(block.handle, lsm::BlockKind::kData));
         lsm::Block::Iterator record(data.get());
         for (record.SeekToFirst(); record.Valid(); record.Next()) {
-          excused->keys.emplace(*slice.tree, record.user_key());
+          visit(*slice.tree, block.handle, record);
         }
       }
+    }
+  }
+
+  static bool Covers(lsm::BlockHandle block, uint64_t offset) {
+    return block.offset <= offset && offset < block.end();
+  }
+
+  void ExcuseBlock(const std::string& path, uint64_t number, uint64_t offset, Excused* excused) {
+    ForEachRecord(
+        path, number,
+        [&](lsm::TreeId tree, lsm::BlockHandle block, const lsm::Block::Iterator& record) {
+          if (Covers(block, offset)) excused->keys.emplace(tree, record.user_key());
+        });
+  }
+
+  // The key whose value is there.
+  void ExcuseValue(uint64_t number, uint64_t offset, Excused* excused) {
+    for (const std::string& path : original_->Files()) {
+      uint64_t table = 0;
+      const auto kind = lsm::ParseFileName(path.substr(path.rfind('/') + 1), &table);
+      if (kind != lsm::FileKind::kSst) continue;
+      ForEachRecord(path, table,
+                    [&](lsm::TreeId tree, lsm::BlockHandle, const lsm::Block::Iterator& record) {
+                      lsm::BlobPointer pointer;
+                      if (record.type() != lsm::RecordType::kBlob ||
+                          lsm::DecodeBlobPointer(record.value(), &pointer) != nullptr ||
+                          pointer.file != number || !Covers(pointer.block, offset)) {
+                        return;
+                      }
+                      excused->keys.emplace(tree, record.user_key());
+                    });
     }
   }
 

@@ -269,12 +269,13 @@ Result<LogRecovery> DBImpl::ReplayInto(ManifestState* state,
         return applier.Replay(sequence, operations, unit);
       },
       [&](std::span<const LogUnit> units) { applier.FetchAhead(units); }, progress);
+  Status settled;
   if (log.ok()) {
     writer_mutex_.AssertHeld();
     last_sequence_ = log->end.last_sequence;
     visible_.store(last_sequence_, std::memory_order_release);
+    settled = SettleForks(state);
   }
-  const Status settled = log.ok() ? SettleForks(state) : Status();
   ReleaseWriter();
   RETURN_IF_ERROR(settled);
   MutexLock lock(&mutex_);

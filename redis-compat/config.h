@@ -59,6 +59,7 @@ struct Settings {
   int64_t maxclients = 10000;
   uint64_t proto_max_bulk_len = uint64_t{512} << 20;
   uint64_t client_query_buffer_limit = uint64_t{1} << 30;
+  uint64_t maxmemory = 0;           // what the engine keeps to; 0: no limit
   int64_t maxmemory_clients = -25;  // negative: a percentage of the memory there is; 0: no limit
   // Normal clients, replicas, subscribers.
   std::array<OutputLimit, 3> output_limits = {

@@ -306,7 +306,7 @@ constexpr Directive kDirectives[] = {
     Memory("cluster-link-sendbuf-limit", 0, "0", 0, kSizeMax),
 
     // memory
-    Memory("maxmemory", 0, "0", 0, kSizeMax),
+    Memory("maxmemory", 0, "0", 0, kSizeMax).To(Number<&Settings::maxmemory>),
     Choice("maxmemory-policy", 0, "noeviction", kPolicies).To(Policy),
     Int("maxmemory-samples", 0, "5", 1, kIntMax),
     Int("maxmemory-eviction-tenacity", 0, "10", 0, 100),

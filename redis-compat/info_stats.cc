@@ -170,6 +170,11 @@ void AppendEngineStats(const lsm::DbStats& stats, const lsm::WriteStall& stall, 
   fields.Add("engine_block_cache_hits", stats.block_cache_hits);
   fields.Add("engine_block_cache_misses", stats.block_cache_misses);
   fields.Add("engine_block_cache_bytes", stats.block_cache_bytes);
+  fields.Add("engine_block_cache_capacity", stats.block_cache_capacity);
+  fields.Add("engine_table_bytes", stats.table_bytes);
+  fields.Add("engine_memory_limit", stats.memory_limit);
+  fields.Add("engine_cold_fetches", stats.cold_fetches);
+  fields.Add("engine_cold_joined", stats.cold_joined);
   fields.Add("engine_filter_useful", stats.filter_useful);
   fields.Add("engine_replayed_units", stats.replayed_units);
   fields.Add("engine_replayed_bytes", stats.replayed_bytes);

@@ -20,6 +20,7 @@ lsm::Options EngineOptions(const Settings& settings, const lsm::Options& seams) 
   options.memtable_limit = settings.memtable_limit;
   options.write_buffer_budget = static_cast<size_t>(settings.write_buffer_budget);
   options.block_cache_size = static_cast<size_t>(settings.block_cache_size);
+  options.memory_limit = static_cast<size_t>(settings.maxmemory);
   options.target_file_size = static_cast<size_t>(settings.target_file_size);
   options.compression = settings.compression;
   return options;

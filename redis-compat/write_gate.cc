@@ -20,6 +20,10 @@ void WriteGate::BeginTick() {
   const int64_t max_age_us = limited ? kMaxUnsyncedAgeUs : 0;
   if (max_age_us != max_unsynced_age_us_) db_->LimitUnsyncedAge(max_age_us);
   max_unsynced_age_us_ = max_age_us;
+  if (settings_->maxmemory != memory_limit_) {
+    memory_limit_ = settings_->maxmemory;
+    db_->SetMemoryLimit(static_cast<size_t>(memory_limit_));
+  }
   sync_is_late_ = SyncIsLate();
 }
 

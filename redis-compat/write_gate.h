@@ -54,6 +54,7 @@ class WriteGate {
   const Settings* const settings_;
   bool sync_is_late_ = false;
   int64_t max_unsynced_age_us_ = 0;  // as the engine was told
+  uint64_t memory_limit_ = 0;        // that was set here last
   std::unordered_set<ClientId> is_waiting_;
   std::vector<ClientId> waiting_;  // in the order they came
 };

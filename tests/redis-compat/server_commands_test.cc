@@ -67,10 +67,10 @@ TEST_CASE("DEBUG is refused unless the configuration allows it") {
 
 TEST_CASE("setting a directive without effect is logged, not silent") {
   test_support::TestServer server;
-  CHECK(server.Call("CONFIG SET maxmemory 1gb timeout 5") == "OK");
-  CHECK(Logged(&server, "The directive 'maxmemory' has no effect in Varve"));
+  CHECK(server.Call("CONFIG SET maxmemory-samples 7 timeout 5") == "OK");
+  CHECK(Logged(&server, "The directive 'maxmemory-samples' has no effect in Varve"));
   CHECK_FALSE(Logged(&server, "The directive 'timeout' has no effect in Varve"));
-  CHECK(server.Call("CONFIG GET maxmemory") == "[\"maxmemory\", \"1073741824\"]");
+  CHECK(server.Call("CONFIG GET maxmemory-samples") == "[\"maxmemory-samples\", \"7\"]");
 }
 
 TEST_CASE("CONFIG REWRITE says that it cannot") {

@@ -118,4 +118,16 @@ void CheckGolden(const std::string& name, std::string_view bytes,
                 FormatGolden(name, expected, fields), "now:\n", FormatGolden(name, bytes, fields));
 }
 
+void CheckGoldenText(const std::string& name, std::string_view text) {
+  const std::string path = GoldenPath(name);
+  if (std::getenv("VARVE_UPDATE_GOLDEN") != nullptr) {
+    REQUIRE_MESSAGE(WriteText(path, std::string(text)), path);
+    return;
+  }
+  std::string expected;
+  REQUIRE_MESSAGE(ReadText(path, &expected), path,
+                  " cannot be read; VARVE_UPDATE_GOLDEN=1 writes it");
+  CHECK_MESSAGE(expected == text, path, " differs\nexpected:\n", expected, "now:\n", text);
+}
+
 }  // namespace support

@@ -31,6 +31,9 @@ struct GoldenField {
 void CheckGolden(const std::string& name, std::string_view bytes,
                  const std::vector<GoldenField>& fields = {});
 
+// The same for a text, whose golden file is the text itself.
+void CheckGoldenText(const std::string& name, std::string_view text);
+
 // The bytes that a commented hex text stands for. False if it holds anything else.
 bool ParseGolden(std::string_view text, std::string* bytes);
 

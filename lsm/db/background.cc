@@ -44,9 +44,13 @@ bool DBImpl::BackingOff(int64_t failed_at) const {
   return failed_at != 0 && options_.clock->MonotonicMicros() - failed_at < kRetryMicros;
 }
 
+bool DBImpl::IsAskedFor(const Tree& tree) const {
+  return tree.OldestFrozen() <= std::max(tree.flush_through, all_flush_through_);
+}
+
 bool DBImpl::WantsFlush(const Tree& tree) const {
   if (tree.dropped != 0 || !tree.HasFrozen()) return false;
-  if (tree.OldestFrozen() <= tree.flush_through) return true;
+  if (IsAskedFor(tree)) return true;
   return tree.memtables() > static_cast<size_t>(std::max(options_.memtable_limit, 1));
 }
 

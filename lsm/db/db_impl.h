@@ -219,6 +219,8 @@ class DBImpl final : public DB {
   void BackgroundSync();
   bool FlushWanted() const REQUIRES_LOCK(mutex_);
   bool WantsFlush(const Tree& tree) const REQUIRES_LOCK(mutex_);
+  // Somebody, or the budget, wants its oldest table flushed. REQUIRES: tree.HasFrozen()
+  bool IsAskedFor(const Tree& tree) const REQUIRES_LOCK(mutex_);
   // The last failure of a lane is too fresh to try again unasked.
   bool BackingOff(int64_t failed_at) const;
   void RetryBackgroundWork() REQUIRES_LOCK(mutex_);
@@ -446,6 +448,10 @@ class DBImpl final : public DB {
   std::multiset<size_t> l0_counts_ GUARDED_BY(mutex_);
   size_t memtable_bytes_ GUARDED_BY(mutex_) = 0;  // tables that hold records
   size_t frozen_bytes_ GUARDED_BY(mutex_) = 0;
+  // The budget asks for everything frozen up to here, of all trees; the log's length, for what its
+  // oldest segments hold up to there.
+  SequenceNumber all_flush_through_ GUARDED_BY(mutex_) = 0;
+  SequenceNumber log_flush_through_ GUARDED_BY(mutex_) = 0;
   size_t frozen_tables_ GUARDED_BY(mutex_) = 0;
   std::deque<StructuralOp> structural_ GUARDED_BY(mutex_);  // not yet in the manifest
   TreeId next_tree_id_ GUARDED_BY(mutex_) = 1;

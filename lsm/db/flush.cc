@@ -27,7 +27,7 @@ FlushPlan DBImpl::PickFlush() {
   for (const TreeId id : frozen_trees_) {
     const TreeRef& tree = trees_.at(id);
     if (!WantsFlush(*tree)) continue;
-    if (tree->OldestFrozen() <= tree->flush_through) {
+    if (IsAskedFor(*tree)) {
       asked.emplace_back(tree->OldestFrozen(), tree);
     } else if (crowded == nullptr || tree->OldestFrozen() < crowded->OldestFrozen()) {
       crowded = tree;

@@ -102,7 +102,7 @@ void DBImpl::PublishGroup() {
     RotateForBudget(&garbage);
     RotateForLogSize(&garbage);
     if (UpdateStall()) relief_untold_.store(true);  // no callback under the writer lock
-    if (FlushWanted() || HousekeepingWanted()) ScheduleFlush();
+    if (!flush_scheduled_ && (FlushWanted() || HousekeepingWanted())) ScheduleFlush();
   }
   group_.touched.clear();
   group_.structural.clear();
@@ -186,15 +186,15 @@ void DBImpl::RotateForBudget(Garbage* garbage) {
       Rotate(victim.tree, std::make_shared<MemTable>(), garbage);
     }
   }
-  for (const TreeId id : frozen_trees_) {
-    trees_.at(id)->flush_through = visible_sequence();
-  }
+  all_flush_through_ = visible_sequence();
 }
 
 void DBImpl::RotateForLogSize(Garbage* garbage) {
   const uint64_t segments = wal_.segment_count();
   if (segments < 2 || segments * options_.wal_segment_size <= options_.wal_size_limit) return;
   const SequenceNumber last = wal_.OldestSegmentLast();
+  if (last <= log_flush_through_) return;  // asked before: the flushes are under way
+  log_flush_through_ = last;
   std::vector<TreeId> holders;
   for (const auto& [first, id] : unflushed_) {
     if (first > last) break;

@@ -21,6 +21,7 @@ namespace {
 // How many small trees a job takes, and of how many target files together.
 constexpr size_t kMaxTrees = 4096;
 constexpr uint64_t kMaxSharedFiles = 4;
+constexpr double kPressureScore = 1000;  // more than any level's score
 
 bool IsSmall(const Version& version, const Options& options) {
   return version.TotalBytes() <= options.target_file_size / 2;
@@ -56,6 +57,7 @@ struct DBImpl::CompactionPlan {
   uint64_t L0Bytes() const {
     uint64_t bytes = 0;
     for (const Item& item : items) {
+      if (item.compaction.kind != CompactionKind::kMerge) continue;  // costs next to nothing
       for (const Compaction::Input& input : item.compaction.inputs) {
         if (input.level == 0) bytes += input.file->slice_size;
       }
@@ -93,6 +95,7 @@ std::vector<DBImpl::Candidate> DBImpl::ChooseTrees() {
   for (auto id = compaction_queue_.begin(); id != compaction_queue_.end();) {
     const auto found = trees_.find(*id);
     if (found == trees_.end() || !CompactionWanted(*found->second)) {
+      if (found == trees_.end() || found->second->dropped != 0) idle_candidates_.erase(*id);
       id = compaction_queue_.erase(id);
       continue;
     }
@@ -100,6 +103,8 @@ std::vector<DBImpl::Candidate> DBImpl::ChooseTrees() {
     const TreeRef& tree = found->second;
     Candidate candidate{tree, tree->state->version, SituationOf(*tree), nullptr};
     double score = picker_.Score(*candidate.version, candidate.situation);
+    // Before its L0 stops all writers; other scores do not compare with that.
+    if (candidate.situation.pressure) score += kPressureScore;
     if (!tree->manual.empty()) {
       candidate.manual = tree->manual.front();
       score += 1;  // somebody waits for it
@@ -190,7 +195,11 @@ void DBImpl::DivideWork(CompactionPlan* plan) const {
 void DBImpl::FinishTree(const Candidate& candidate) {
   MutexLock lock(&mutex_);
   if (candidate.manual == nullptr) {
-    compaction_queue_.erase(candidate.tree->id);
+    // Unless something came while the lock was not held: a flush, or somebody who asks.
+    const Tree& tree = *candidate.tree;
+    if (!tree.manual.empty() || tree.state->version != candidate.version) return;
+    compaction_queue_.erase(tree.id);
+    if (candidate.situation.idle) idle_candidates_.erase(tree.id);
     return;
   }
   candidate.manual->done = true;
@@ -345,8 +354,8 @@ Status DBImpl::CompactRange(TreeId tree, std::optional<std::string_view> begin,
     return manual->done || target->dropped != 0 || compaction_failures_ != failures ||
            closing_.load();
   });
+  std::erase(target->manual, manual);  // a drop may be undone
   if (manual->done || target->dropped != 0) return {};
-  std::erase(target->manual, manual);
   if (closing_.load()) return Status::Aborted("the database closes");
   return compaction_error_.ok() ? Status::IoError("the compaction failed and is being tried again")
                                 : compaction_error_;

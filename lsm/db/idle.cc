@@ -31,7 +31,6 @@ void DBImpl::OnIdleTick() {
     idle_log_bytes_ = log_bytes;
     if (!idle_) return;
     compaction_queue_.insert(idle_candidates_.begin(), idle_candidates_.end());
-    idle_candidates_.clear();
     if (!compaction_queue_.empty()) ScheduleCompaction();
     for (const auto& [first, id] : unflushed_) {
       if (WorthFlushing(*trees_.at(id))) to_flush.push_back(id);

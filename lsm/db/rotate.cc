@@ -90,6 +90,7 @@ void DBImpl::PublishGroup() {
       NoteGrowth(tree.get(), group_.first);
       if (tree->active_bytes >= memory_.memtable_size() && tree->dropped == 0) {
         Rotate(tree.get(), std::make_shared<MemTable>(), &garbage);
+        idle_ = false;  // somebody writes; the next look may be seconds away
       }
     }
     for (const StructuralOp& op : group_.structural) {

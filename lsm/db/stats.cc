@@ -124,7 +124,8 @@ DbStats DBImpl::Stats() const {
   const BlobFiles::Figures blobs = blob_files_->figures();
   stats.blob_files = blobs.files;
   stats.blob_bytes = blobs.bytes;
-  stats.blob_garbage_bytes = blobs.bytes - blobs.needed_bytes;
+  // Forks may count a value more than once.
+  stats.blob_garbage_bytes = blobs.bytes - std::min(blobs.bytes, blobs.needed_bytes);
   stats.l0_files_max = l0_counts_.empty() ? 0 : *l0_counts_.rbegin();
   stats.wal_segments = log.segments;
   stats.wal_bytes_written = log.bytes_written;

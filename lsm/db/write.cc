@@ -212,6 +212,7 @@ void DBImpl::UndoCreateTree(TreeId tree, SequenceNumber sequence) {
   dropped_.erase({gone->dropped, tree});
   NoteDropped();
   CountTree(*gone, /*add=*/false);
+  gone->discounted = true;  // a compaction that still holds it must not take it out again
   writer_cache_[tree % kWriterCache].reset();
   std::erase_if(group_.touched, [&](const TreeRef& touched) { return touched == gone; });
   std::erase_if(group_.structural,

@@ -117,6 +117,7 @@ class ThreadExecutor : public Executor {
     std::function<void()> work;
     {
       MutexLock lock(&mutex_);
+      EnqueueDue(lane);  // also on a lane that is never empty
       while (queues_[lane].empty()) {
         if (stopping_ && unfinished_ == 0) return false;
         EnqueueDue(lane);

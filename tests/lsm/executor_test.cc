@@ -6,6 +6,9 @@
 #include <pthread.h>
 
 #include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
 #include <set>
 #include <string>
 #include <thread>
@@ -133,6 +136,24 @@ TEST_CASE("what a job owns is released when it has run") {
   CHECK(token.use_count() == 2);
   CHECK(manual.RunAll() == 1);
   CHECK(token.use_count() == 1);
+}
+
+TEST_CASE("what waits for its time has its turn on a lane that is never empty") {
+  std::atomic<bool> came{false};
+  std::atomic<int> rounds{0};
+  {
+    const std::unique_ptr<Executor> executor = Executor::Threads();
+    const std::function<void()> again = [&] {
+      if (came.load() || ++rounds == 2000) return;
+      std::this_thread::sleep_for(std::chrono::microseconds(100));
+      executor->Schedule(Lane::kCompaction, again);
+    };
+    executor->ScheduleAfter(Lane::kCompaction, 1000, [&] { came = true; });
+    executor->Schedule(Lane::kCompaction, again);
+    while (!came.load() && rounds.load() < 2000) std::this_thread::yield();
+  }
+  CHECK(came.load());
+  CHECK(rounds.load() < 2000);
 }
 
 TEST_CASE("a manual executor runs nothing until it is stepped, then in order of scheduling") {

@@ -45,8 +45,16 @@ void BlobWriter::RemoveFiles() {
   }
 }
 
-void BlobWriter::FillSizes(FileMetadata* file) const {
-  for (BlobReference& blob : file->blobs) blob.file_size = sizes_.at(blob.file);
+Status BlobWriter::FillSizes(FileMetadata* file) const {
+  for (BlobReference& blob : file->blobs) {
+    const auto known = sizes_.find(blob.file);
+    if (known == sizes_.end()) {
+      return Status::Corruption("a record points to blob file " + std::to_string(blob.file) +
+                                ", which its file's metadata do not name");
+    }
+    blob.file_size = known->second;
+  }
+  return {};
 }
 
 void BlobWriter::KnowSizes(const FileMetadata& file) {

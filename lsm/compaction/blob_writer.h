@@ -36,8 +36,9 @@ class BlobWriter {
   // For a job that failed. Best effort: what stays behind is an orphan that the next open removes.
   void RemoveFiles();
 
-  // Of files written here, or told by KnowSizes. REQUIRES: Finish; every blob is known.
-  void FillSizes(FileMetadata* file) const;
+  // Of files written here, or told by KnowSizes. REQUIRES: Finish. kCorruption if a record
+  // of the inputs pointed to another file.
+  Status FillSizes(FileMetadata* file) const;
   void KnowSizes(const FileMetadata& file);
 
   std::vector<uint64_t> files() const { return numbers_; }

@@ -83,7 +83,7 @@ class OutputFiles {
       for (const Compaction::Input& input : part.compaction.inputs) blobs_.KnowSizes(*input.file);
     }
     for (std::vector<FileMetadata>& files : result_.files) {
-      for (FileMetadata& file : files) blobs_.FillSizes(&file);
+      for (FileMetadata& file : files) RETURN_IF_ERROR(blobs_.FillSizes(&file));
     }
     result_.blobs = blobs_.files();
     result_.bytes_written += blobs_.bytes_written();

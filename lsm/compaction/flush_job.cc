@@ -49,7 +49,7 @@ Result<FlushOutput> Write(const TableTarget& target, uint64_t file_number,
   output.files = DescribeFile(file_number, builder.FileSize(), builder.slices());
   output.bytes_written = builder.FileSize() + blobs->bytes_written();
   output.blobs = blobs->files();
-  for (FileMetadata& slice : output.files) blobs->FillSizes(&slice);
+  for (FileMetadata& slice : output.files) RETURN_IF_ERROR(blobs->FillSizes(&slice));
   return output;
 }
 

@@ -198,12 +198,18 @@ Result<std::shared_ptr<const TableFile>> TableCache::FindBlobFile(uint64_t file_
   Rep& r = *rep_;
   {
     MutexLock lock(&r.mutex);
-    if (const OpenFile* open = r.Touch(file_number)) return open->file;
+    if (const OpenFile* open = r.Touch(file_number)) {
+      if (open->file->slices().empty()) return open->file;
+      return Status::Corruption(open->file->path() + ": offset 0: a record points to it as values");
+    }
   }
   if (cached_only) return Status::WouldBlock("a blob file is not open");
   Result<std::shared_ptr<const TableFile>> opened = TableFile::OpenNamed(
       r.fs, BlobFileName(r.directory, file_number), file_number, AccessPattern::kRandom);
   RETURN_IF_ERROR(opened.status());
+  if (!(*opened)->slices().empty()) {
+    return Status::Corruption((*opened)->path() + ": offset 0: slices in a file of values");
+  }
   Victims victims;
   MutexLock lock(&r.mutex);
   std::shared_ptr<const TableFile> file = r.Add(file_number, std::move(*opened))->file;

@@ -395,6 +395,8 @@ std::optional<Compaction> CompactionPicker::PickRange(const Version& version,
     uint64_t bytes = 0;
     for (const FileRef& file : version.files(level)) {
       if (!InRange(*file, range)) continue;
+      // What was flushed since is not asked for: or else there would be no end while writers write.
+      if (level == 0 && file->file >= first_new_file) continue;
       if (level == 0) return manual(PickL0(version, calm, limits_.fan_out));
       if (level == kLast && file->file >= first_new_file) {
         if (files.empty()) continue;

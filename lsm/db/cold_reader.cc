@@ -19,7 +19,8 @@ void ColdReader::Fetch(std::shared_ptr<ColdReadImpl> read,
   bool nothing_to_wait_for = false;
   {
     MutexLock lock(&mutex_);
-    VARVE_CHECK(read->done_ == nullptr);
+    VARVE_CHECK(!read->fetched_);
+    read->fetched_ = true;
     read->done_ = std::move(done);
     if (stopped_) read->status_ = Status::Aborted("the database is closing");
     nothing_to_wait_for = stopped_ || read->parts_.empty();
@@ -73,7 +74,11 @@ bool ColdReader::Receive(Fetched fetched, ColdReadImpl* read) {
   return --read->waiting_for_ == 0;
 }
 
-void ColdReader::Finish(const std::shared_ptr<ColdReadImpl>& read) { read->done_(read->status_); }
+void ColdReader::Finish(const std::shared_ptr<ColdReadImpl>& read) {
+  // What the function owns, perhaps the ColdRead itself, is let go of here and now.
+  const std::function<void(const Status&)> done = std::exchange(read->done_, nullptr);
+  done(read->status_);
+}
 
 // What the job itself holds keeps the part in memory until every waiter has a hold of its own, so
 // for them nothing is read again.

@@ -45,6 +45,7 @@ class ColdReadImpl final : public ColdRead {
   // The reader's lock, until it is done.
   std::vector<BlockCache::Pin> blocks_;
   std::vector<std::shared_ptr<const TableReader>> tables_;
+  bool fetched_ = false;
   std::function<void(const Status&)> done_;
   size_t waiting_for_ = 0;  // parts
   Status status_;           // the first failure

@@ -190,17 +190,20 @@ Status DBImpl::BeginService(ManifestState state, uint64_t manifest_number,
   wal_.Start(old_logs, position, std::move(segment).value());
   // Before the first job: what jobs retire is no orphan, though the manifest has forgotten it.
   RETURN_IF_ERROR(RemoveOrphans(names));
-  MutexLock lock(&mutex_);
-  opened_ = true;
-  for (const auto& [id, tree] : trees_) {
-    QueueCompaction(*tree);
-    if (tree->state->version->TotalFiles() > 0) idle_candidates_.insert(id);
+  {
+    MutexLock lock(&mutex_);
+    opened_ = true;
+    for (const auto& [id, tree] : trees_) {
+      QueueCompaction(*tree);
+      if (tree->state->version->TotalFiles() > 0) idle_candidates_.insert(id);
+    }
+    static_cast<void>(UpdateStall());
+    if (FlushWanted() || HousekeepingWanted()) ScheduleFlush();
   }
+  // Its lock comes before the state's.
   if (options_.idle_after_micros > 0) {
     idle_timer_.Start(executor_, options_.idle_after_micros, [this] { OnIdleTick(); });
   }
-  static_cast<void>(UpdateStall());
-  if (FlushWanted() || HousekeepingWanted()) ScheduleFlush();
   return {};
 }
 

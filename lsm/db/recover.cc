@@ -222,6 +222,7 @@ Status DBImpl::CheckLiveFiles(const ManifestState& state) {
 
 void DBImpl::BuildTrees(const ManifestState& state) {
   std::map<uint64_t, std::shared_ptr<FileHold>> holds;  // of files, which may have several slices
+  std::map<std::pair<uint64_t, TreeId>, FileRef> refs;  // of slices, which forks share
   MutexLock lock(&mutex_);
   for (const auto& [id, tree] : state.trees) {
     Version::Levels levels;
@@ -229,7 +230,9 @@ void DBImpl::BuildTrees(const ManifestState& state) {
       for (const FileMetadata& file : tree.levels[level]) {
         std::shared_ptr<FileHold>& hold = holds[file.file];
         if (hold == nullptr) hold = HoldFile(file.file);
-        levels[level].push_back(MakeRef(file, hold));
+        FileRef& ref = refs[{file.file, file.slice_tree}];
+        if (ref == nullptr || *ref != file) ref = MakeRef(file, hold);
+        levels[level].push_back(ref);
       }
     }
     std::reverse(levels[0].begin(), levels[0].end());  // the manifest has the oldest first

@@ -95,9 +95,13 @@ void DBImpl::SetMemoryLimit(size_t bytes) {
   memory_.SetLimit(bytes);
   tables_.ShrinkToLimits();
   limit_changed_.store(true);
-  MutexLock lock(&mutex_);
-  UpdateStall();
-  ScheduleFlush();
+  bool relieved = false;
+  {
+    MutexLock lock(&mutex_);
+    relieved = UpdateStall();
+    ScheduleFlush();
+  }
+  if (relieved && options_.listener != nullptr) options_.listener->OnStallRelieved();
 }
 
 DbStats DBImpl::Stats() const {

@@ -149,6 +149,11 @@ bool DBImpl::TryAcquireWriter() NO_THREAD_SAFETY_ANALYSIS { return writer_mutex_
 void DBImpl::ReleaseWriter() NO_THREAD_SAFETY_ANALYSIS {
   if (limit_changed_.load() && limit_changed_.exchange(false)) RotateForLimit();
   writer_mutex_.Unlock();
+  // Changed after the look at it: the flush lane found the lock taken, and has to come again.
+  if (limit_changed_.load()) {
+    MutexLock lock(&mutex_);
+    ScheduleFlush();
+  }
   // A rescue that met a held writer lock left the freezing of the memtables for later.
   if (freeze_blocked_.load() && freeze_blocked_.exchange(false)) {
     MutexLock lock(&mutex_);

@@ -62,7 +62,9 @@ class Block {
   void PrefetchTags() const;
   void PrefetchEntries(uint64_t hash) const;
 
-  // REQUIRES: a value block
+  // Blocks of records and of indexes have restart points.
+  bool is_value() const { return layout_.restart_count == 0; }
+  // REQUIRES: is_value()
   std::string_view value() const { return bytes_.view().substr(0, layout_.entries_end); }
 
   // Memory that the block occupies, with the bookkeeping of its owners.

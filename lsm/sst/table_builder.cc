@@ -11,6 +11,7 @@
 #include "lsm/sst/block_builder.h"
 #include "lsm/sst/filter.h"
 #include "lsm/util/check.h"
+#include "lsm/util/quote.h"
 
 namespace lsm {
 namespace {
@@ -191,8 +192,10 @@ Status TableBuilder::Add(std::string_view user_key, SequenceNumber sequence, Rec
   const std::string_view last = r.block.empty() ? r.last_key : r.block.last_key();
   if (!last.empty()) {
     const uint64_t trailer = DecodeFixed64(last.data() + last.size() - kInternalTrailerSize);
-    VARVE_CHECK(CompareInternal(last.substr(0, last.size() - kInternalTrailerSize), trailer >> 8,
-                                user_key, sequence) < 0);
+    if (CompareInternal(last.substr(0, last.size() - kInternalTrailerSize), trailer >> 8, user_key,
+                        sequence) >= 0) {
+      return r.status = Status::Corruption("records are out of order at key " + Quoted(user_key));
+    }
   }
   r.key.clear();
   AppendInternalKey(&r.key, user_key, sequence, type);

@@ -59,8 +59,8 @@ class TableBuilder {
 
   // REQUIRES: slices come in ascending order of tree; no slice is open.
   void BeginSlice(TreeId tree);
-  // REQUIRES: a slice is open; records come in internal order. An error is kept and reported by
-  // Finish too.
+  // Records must come in internal order: those of a damaged input that do not are kCorruption. An
+  // error is kept and reported by Finish too. REQUIRES: a slice is open
   Status Add(std::string_view user_key, SequenceNumber sequence, RecordType type,
              std::string_view value);
   // A slice without records leaves no trace.

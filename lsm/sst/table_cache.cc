@@ -173,6 +173,12 @@ Result<std::shared_ptr<const TableReader>> TableCache::Find(uint64_t file_number
     file = std::move(*opened);
   }
   Result<std::unique_ptr<TableReader>> made = TableReader::Open(file, slice_tree, r.blocks);
+  if (made.status().IsNotFound()) {
+    // To whoever reads a tree, kNotFound would say that there is no such tree.
+    return file->Corruption(
+        "slice directory", file->footer().directory.offset,
+        "a version names a slice of tree " + std::to_string(slice_tree) + ", but there is none");
+  }
   RETURN_IF_ERROR(made.status());
   std::shared_ptr<const TableReader> reader = std::move(*made);
 
@@ -232,6 +238,10 @@ Result<PinnedValue> TableCache::ReadBlob(const BlobPointer& pointer, bool fill_c
     RETURN_IF_ERROR(read.status());
     block = std::move(*read);
     if (fill_cache) blocks->Insert(pointer.file, offset, block, block->charge());
+  }
+  if (!block->is_value()) {
+    return Status::Corruption(BlobFileName(rep_->directory, pointer.file) + ": offset " +
+                              std::to_string(offset) + ": a record points to what is no value");
   }
   const std::string_view value = block->value();
   return PinnedValue(value, std::move(block));

@@ -83,7 +83,7 @@ class StateFinder {
     }
     state_.log.fs = fs_;
     state_.log.directory = files_.directory;
-    if (state_.trees.empty()) state_.trees[kDirectoryTree];
+    state_.trees[kDirectoryTree];  // always there, also if all of it is in the log
     return std::move(state_);
   }
 
@@ -476,7 +476,12 @@ Result<RepairResult> RepairDatabase(const Options& options, const std::string& d
   const std::string temporary = output + ".tmp";
   const Result<bool> left_over = fs->Exists(temporary);
   RETURN_IF_ERROR(left_over.status());
-  if (*left_over) RETURN_IF_ERROR(RemoveDatabase(fs, temporary));
+  // Whatever it is - what an earlier repair left, a checkpoint under way, the input itself - it is
+  // not for this program to remove.
+  if (*left_over) {
+    return Status::InvalidArgument(temporary +
+                                   ": is in the way; it has to be moved or removed first");
+  }
   Result<RepairResult> repaired = Repair(options, std::move(*files), temporary, report).Run();
   RETURN_IF_ERROR(repaired.status());
   RETURN_IF_ERROR(fs->SyncDirectory(temporary));

@@ -34,7 +34,7 @@ std::string ManifestWith(std::string_view payload) {
   first.next_file_number = 5;
   first.added_logs = {3};
   first.created_trees = {0, 1};
-  first.added_files = {{1, 0, {2, 1, 100, 1, 0, 1, 1, "a", "b"}}};
+  first.added_files = {{1, 0, {2, 1, 100, 90, 1, 0, 1, 1, "a", "b", {}}}};
   Check(state.Apply(first).ok());
   std::string bytes = lsm::EncodeFileHeader(lsm::kManifestMagic, 4);
   bytes += lsm::EncodeEdit(Encoded(state.Snapshot()), 4, bytes.size());

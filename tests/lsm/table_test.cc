@@ -534,4 +534,20 @@ TEST_CASE("records beyond the limits are refused, and the refusal stays") {
   CHECK(builder.Finish().IsInvalidArgument());
 }
 
+TEST_CASE("records out of order, as a damaged input may have them, are corruption") {
+  for (const auto& [key, sequence] :
+       {std::pair<std::string, SequenceNumber>{"a", 9}, {"k", 5}, {"k", 6}}) {
+    MemFileSystem fs;
+    auto file = fs.Create(kPath, true);
+    REQUIRE(file.ok());
+    TableBuilder builder({}, std::move(*file), kNumber);
+    builder.BeginSlice(kTree);
+    REQUIRE(builder.Add("k", 5, RecordType::kValue, "v").ok());
+    CHECK(builder.Add(key, sequence, RecordType::kValue, "v").IsCorruption());
+    CHECK(builder.Add("z", 1, RecordType::kValue, "v").IsCorruption());
+    CHECK(builder.EndSlice().IsCorruption());
+    CHECK(builder.Finish().IsCorruption());
+  }
+}
+
 }  // namespace lsm

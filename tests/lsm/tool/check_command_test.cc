@@ -140,4 +140,25 @@ TEST_CASE("check, repair and stats say what they want, and where there is no dat
   }
 }
 
+TEST_CASE("repair removes nothing that it finds where it wants to write, its input least of all") {
+  const TemporaryDirectory directory;
+  const std::string path = directory.path() + "/db";
+  Shell(path + ".tmp", "put a 1\\n");
+  const auto files = [&path] {
+    const std::filesystem::directory_iterator all(path + ".tmp");
+    return std::distance(begin(all), end(all));
+  };
+  const auto before = files();
+  const Finished onto_itself = Tool({"repair", path + ".tmp", path});
+  CHECK(onto_itself.status == 1);
+  CHECK(onto_itself.error.find("is in the way") != std::string::npos);
+  CHECK(files() == before);
+  CHECK(!std::filesystem::exists(path));
+
+  const std::string other = directory.path() + "/other";
+  Shell(other, "put a 1\\n");
+  CHECK(Tool({"repair", other, path}).status == 1);
+  CHECK(files() == before);
+}
+
 }  // namespace lsm

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The jobs of the three lanes, and waiting for them.
+// The jobs of the flush and sync lanes, and waiting for work of any lane.
 //
 // A round of the flush lane: rescue the log's data if a sync failed, or else write one flush; then
 // the upkeep of log and files. It schedules itself again while there is more to do. After a failure

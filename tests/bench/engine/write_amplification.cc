@@ -13,35 +13,18 @@
 
 #include <sys/stat.h>
 
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <memory>
 #include <string>
-#include <thread>
 
 #include "lsm/db.h"
-#include "lsm/random.h"
+#include "tests/bench/engine/overwriter.h"
 
 namespace bench {
 namespace {
-
-constexpr size_t kValueSize = 100;
-constexpr size_t kKeySize = 16;
-
-void Demand(const lsm::Status& status) {
-  if (status.ok()) return;
-  std::fprintf(stderr, "%s\n", status.ToString().c_str());
-  std::exit(1);
-}
-
-std::string KeyOf(uint64_t i) {
-  char key[kKeySize + 1];
-  std::snprintf(key, sizeof key, "%016llu", static_cast<unsigned long long>(i));
-  return {key, kKeySize};
-}
 
 uint64_t WrittenBytes(const lsm::DbStats& stats) {
   return stats.wal_bytes_written + stats.flush_bytes_written + stats.compaction_bytes_written;
@@ -65,28 +48,26 @@ class Run {
     lsm::Options options;
     options.memtable_size = size_t{64} << 20;
     options.write_buffer_budget = size_t{128} << 20;
-    auto opened = lsm::DB::Open(options, directory_);
-    Demand(opened.status());
-    db_ = std::move(*opened);
-    for (char& c : noise_) c = static_cast<char>(random_.Next64());
+    overwriter_ = std::make_unique<Overwriter>(options, directory_);
+    db_ = overwriter_->db();
   }
 
   void All() {
     Load();
-    WaitForQuiet();
+    overwriter_->WaitForQuiet();
     Show("loaded");
     const uint64_t before = WrittenBytes(db_->Stats());
     Overwrite();
     std::printf("before the debt is paid: %.2f bytes written a byte\n", Amplification(before));
     Demand(db_->FlushAll());
-    WaitForQuiet();
+    overwriter_->WaitForQuiet();
     Show("overwritten");
     std::printf("write amplification %.2f with the log (bar 8)\n", Amplification(before));
     const lsm::DbStats stats = db_->Stats();
     std::printf("space %.3f times the live data in files (bar 1.3)\n",
                 static_cast<double>(stats.sst_bytes) / LiveBytes());
     Delete();
-    WaitForQuiet();
+    overwriter_->WaitForQuiet();
     Show("deleted");
     std::printf("%.1f %% of the live data's bytes are left in files\n",
                 static_cast<double>(db_->Stats().sst_bytes) / LiveBytes() * 100);
@@ -100,24 +81,18 @@ class Run {
            (LiveBytes() * static_cast<double>(rounds_));
   }
 
-  void Put(uint64_t i) {
-    unit_.Clear();
-    const char* const value = noise_ + random_.Uniform(sizeof noise_ - kValueSize);
-    unit_.Put(lsm::kDirectoryTree, KeyOf(i), {value, kValueSize});
-    Demand(db_->Write(unit_, /*sync=*/false));
-  }
   void Load() {
     // A bijection of [0, 2^n): every key once, in no order.
     uint64_t mask = 1;
     while (mask < keys_) mask = mask * 2 + 1;
     for (uint64_t i = 0; i <= mask; ++i) {
       const uint64_t key = (i * 0x9e3779b97f4a7c15u ^ (i * 0x9e3779b97f4a7c15u & mask) >> 7) & mask;
-      if (key < keys_) Put(key);
+      if (key < keys_) overwriter_->Put(key);
     }
   }
   void Overwrite() {
     for (uint64_t i = 0; i < keys_ * rounds_; ++i) {
-      Put(random_.Uniform(keys_));
+      overwriter_->Put(overwriter_->random()->Uniform(keys_));
       if (i % (keys_ / 4 + 1) == 0) Show("overwriting");
     }
   }
@@ -126,19 +101,6 @@ class Run {
       unit_.Clear();
       unit_.Delete(lsm::kDirectoryTree, KeyOf(i));
       Demand(db_->Write(unit_, /*sync=*/false));
-    }
-  }
-
-  // Until nothing has been written for a while that is longer than the engine waits before it takes
-  // up work that nobody is in need of.
-  void WaitForQuiet() {
-    using Clock = std::chrono::steady_clock;
-    uint64_t last = 0;
-    for (auto since = Clock::now(); Clock::now() - since < std::chrono::seconds(20);) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(200));
-      const uint64_t now = WrittenBytes(db_->Stats());
-      if (now != last) since = Clock::now();
-      last = now;
     }
   }
 
@@ -158,10 +120,9 @@ class Run {
   const std::string directory_;
   const uint64_t keys_;
   const uint64_t rounds_;
-  std::unique_ptr<lsm::DB> db_;
-  lsm::Random random_{1};
+  std::unique_ptr<Overwriter> overwriter_;
+  lsm::DB* db_ = nullptr;
   lsm::WriteBatch unit_;
-  char noise_[size_t{1} << 20];
 };
 
 }  // namespace

@@ -29,26 +29,12 @@
 
 #include "lsm/db.h"
 #include "lsm/random.h"
+#include "tests/bench/engine/overwriter.h"
 
 namespace bench {
 namespace {
 
-constexpr size_t kValueSize = 100;
-constexpr size_t kKeySize = 16;
-
-void Demand(const lsm::Status& status) {
-  if (status.ok()) return;
-  std::fprintf(stderr, "%s\n", status.ToString().c_str());
-  std::exit(1);
-}
-
 int64_t NowMicros() { return lsm::Clock::System()->MonotonicMicros(); }
-
-std::string KeyOf(uint64_t i) {
-  char key[kKeySize + 1];
-  std::snprintf(key, sizeof key, "%016llu", static_cast<unsigned long long>(i));
-  return {key, kKeySize};
-}
 
 // A time span, monotonic microseconds.
 using Span = std::pair<int64_t, int64_t>;
@@ -105,19 +91,13 @@ struct Latencies {
 class Run {
  public:
   Run(const std::string& directory, uint64_t keys, int64_t seconds, double share)
-      : keys_(keys), seconds_(seconds), share_(share) {
-    lsm::Options options;
-    auto opened = lsm::DB::Open(options, directory);
-    Demand(opened.status());
-    db_ = std::move(*opened);
-    for (char& c : noise_) c = static_cast<char>(random_.Next64());
-  }
+      : keys_(keys), seconds_(seconds), share_(share), overwriter_({}, directory) {}
 
   void All() {
-    for (uint64_t i = 0; i < keys_; ++i) Put(i);
+    for (uint64_t i = 0; i < keys_; ++i) overwriter_.Put(i);
     const double maximum = MeasureMaximum();
     std::printf("sustained maximum      %9.0f writes a second\n", maximum);
-    WaitForQuiet();
+    overwriter_.WaitForQuiet();
     Latencies quiet = ReadFor(std::min<int64_t>(seconds_, 20));
     quiet.Print("quiet");
 
@@ -130,22 +110,15 @@ class Run {
     reader.join();
     beside.Print("beside the writer");
     Report(gaps, watch.Take());
-    Demand(db_->Close());
+    Demand(overwriter_.db()->Close());
   }
 
  private:
-  void Put(uint64_t i) {
-    unit_.Clear();
-    const char* const value = noise_ + random_.Uniform(sizeof noise_ - kValueSize);
-    unit_.Put(lsm::kDirectoryTree, KeyOf(i), {value, kValueSize});
-    Demand(db_->Write(unit_, /*sync=*/false));
-  }
-
   double MeasureMaximum() {
     const int64_t begin = NowMicros();
     uint64_t writes = 0;
     while (NowMicros() - begin < seconds_ * 200'000) {
-      for (int i = 0; i < 100; ++i) Put(random_.Uniform(keys_));
+      for (int i = 0; i < 100; ++i) overwriter_.Put(overwriter_.random()->Uniform(keys_));
       writes += 100;
     }
     return static_cast<double>(writes) * 1e6 / static_cast<double>(NowMicros() - begin);
@@ -160,7 +133,7 @@ class Run {
     for (uint64_t i = 0; last < end; ++i) {
       const auto due = begin + static_cast<int64_t>(static_cast<double>(i) * 1e6 / rate);
       if (due - last > 200) std::this_thread::sleep_for(std::chrono::microseconds(due - last));
-      Put(random_.Uniform(keys_));
+      overwriter_.Put(overwriter_.random()->Uniform(keys_));
       const int64_t now = NowMicros();
       if (now - last > 10'000) gaps.push_back({last, now});
       last = now;
@@ -174,7 +147,7 @@ class Run {
   Latencies ReadUntil(const std::atomic<bool>& done) {
     lsm::Random random(7);
     Latencies latencies;
-    const auto view = db_->NewReadView();
+    const auto view = overwriter_.db()->NewReadView();
     while (!done) {
       const std::string key = KeyOf(random.Uniform(keys_));
       const auto begin = std::chrono::steady_clock::now();
@@ -215,25 +188,11 @@ class Run {
                 static_cast<double>(longest_scheduler) / 1000, scheduler.size());
   }
 
-  void WaitForQuiet() {
-    uint64_t last = 0;
-    for (int64_t since = NowMicros(); NowMicros() - since < 15'000'000;) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(200));
-      const lsm::DbStats stats = db_->Stats();
-      const uint64_t now = stats.flush_bytes_written + stats.compaction_bytes_written;
-      if (now != last) since = NowMicros();
-      last = now;
-    }
-  }
-
   const uint64_t keys_;
   const int64_t seconds_;
   const double share_;
   uint64_t written_ = 0;
-  std::unique_ptr<lsm::DB> db_;
-  lsm::Random random_{1};
-  lsm::WriteBatch unit_;
-  char noise_[size_t{1} << 20];
+  Overwriter overwriter_;
 };
 
 }  // namespace

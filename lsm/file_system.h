@@ -35,6 +35,9 @@ enum class AccessPattern {
                 // was in the page cache before
 };
 
+// What becomes of pages that were written, once they are on disk.
+enum class PageCache { kKeep, kDrop };
+
 class RandomAccessFile {
  public:
   virtual ~RandomAccessFile() = default;
@@ -45,6 +48,9 @@ class RandomAccessFile {
   // be on its way to memory, so that a ReadAt waits less for it.
   virtual Result<size_t> ReadCached(uint64_t offset, size_t n, char* scratch) const;
   virtual Result<uint64_t> Size() const = 0;
+  // How much of the file was in the page cache when it was opened as kSequential, from 0 to 1; 0
+  // where that is not known.
+  virtual double CachedShare() const { return 0; }
 };
 
 class WritableFile {
@@ -56,9 +62,9 @@ class WritableFile {
   // The file's length becomes at least `size`; unwritten bytes read as zero.
   virtual Status Allocate(uint64_t size) = 0;
   virtual Status Truncate(uint64_t size) = 0;
-  // Advice for a large file that is written once and may not be read soon: what is written from now
-  // on goes to disk without waiting for Sync, and then leaves the page cache.
-  virtual void WriteUncached() {}
+  // Advice for a large file that is written once, from front to back: what is written from now on
+  // goes to disk without waiting for Sync, so that reads never queue behind a heap of dirty pages.
+  virtual void WriteThrough(PageCache /*then*/) {}
   // Makes all that was written before the call durable (fdatasync).
   virtual Status Sync() = 0;
   // Closes and reports what close says; nothing else may be called afterwards.

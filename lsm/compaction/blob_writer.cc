@@ -16,7 +16,7 @@ Status BlobWriter::TakeIfBig(RecordType* type, std::string_view* value) {
         target_.fs->Create(BlobFileName(target_.directory, number), /*truncate=*/true);
     RETURN_IF_ERROR(file.status());
     numbers_.push_back(number);
-    (*file)->WriteUncached();
+    (*file)->WriteThrough(then_);
     builder_ = std::make_unique<TableBuilder>(target_.table, std::move(*file), number);
   }
   const Result<BlobPointer> pointer = builder_->AddValue(*value);

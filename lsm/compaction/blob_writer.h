@@ -31,6 +31,8 @@ class BlobWriter {
   // Stores the value of a record if it is big: the record is then of type kBlob, and `*value` the
   // pointer, which is good until the next call.
   Status TakeIfBig(RecordType* type, std::string_view* value);
+  // Of the files that are begun from now on.
+  void WriteThrough(PageCache then) { then_ = then; }
   // Every file is whole and synced afterwards. Nothing is added any more.
   Status Finish();
   // For a job that failed. Best effort: what stays behind is an orphan that the next open removes.
@@ -49,6 +51,7 @@ class BlobWriter {
 
   const TableTarget& target_;
   const std::function<uint64_t()>& new_file_number_;
+  PageCache then_ = PageCache::kKeep;
   std::unique_ptr<TableBuilder> builder_;
   std::string pointer_;
   std::vector<uint64_t> numbers_;

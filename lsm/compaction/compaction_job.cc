@@ -19,10 +19,11 @@ namespace {
 // Writes records to one file after the other.
 class OutputFiles {
  public:
-  OutputFiles(const TableTarget& target, const CompactionJob& job,
+  OutputFiles(const TableTarget& target, const CompactionJob& job, const InputFiles& inputs,
               const std::function<uint64_t()>& new_file_number)
       : target_(target),
         job_(job),
+        inputs_(inputs),
         new_file_number_(new_file_number),
         blobs_(target, new_file_number_) {
     result_.files.resize(job.parts.size());
@@ -155,7 +156,8 @@ class OutputFiles {
           target_.fs->Create(SstFileName(target_.directory, number), /*truncate=*/true);
       RETURN_IF_ERROR(file.status());
       result_.numbers.push_back(number);
-      (*file)->WriteUncached();
+      (*file)->WriteThrough(inputs_.page_cache());
+      blobs_.WriteThrough(inputs_.page_cache());
       written_ = 0;
       builder_ = std::make_unique<TableBuilder>(OptionsOf(job_.parts[part_].compaction),
                                                 std::move(file).value(), number);
@@ -167,6 +169,7 @@ class OutputFiles {
 
   const TableTarget& target_;
   const CompactionJob& job_;
+  const InputFiles& inputs_;
   const std::function<uint64_t()>& new_file_number_;
   size_t part_ = 0;
   std::unique_ptr<OutputCutter> cutter_;
@@ -239,8 +242,8 @@ Status Merge(const CompactionJob& job, size_t index, InputFiles* files, OutputFi
 
 Result<CompactionOutput> RunCompaction(const TableTarget& target, const CompactionJob& job,
                                        const std::function<uint64_t()>& new_file_number) {
-  OutputFiles output(target, job, new_file_number);
   InputFiles files(target.fs, target.directory, /*keep_open=*/job.parts.size() > 1);
+  OutputFiles output(target, job, files, new_file_number);
   Status status;
   for (size_t i = 0; i < job.parts.size() && status.ok(); ++i) {
     status = Merge(job, i, &files, &output);

@@ -37,6 +37,7 @@ Result<FlushOutput> Write(const TableTarget& target, uint64_t file_number,
   Result<std::unique_ptr<WritableFile>> file =
       target.fs->Create(SstFileName(target.directory, file_number), /*truncate=*/true);
   RETURN_IF_ERROR(file.status());
+  (*file)->WriteThrough(PageCache::kKeep);
   TableBuilder builder(target.table, std::move(file).value(), file_number);
   for (const SliceInput& input : inputs) RETURN_IF_ERROR(AddSlice(input, pins, &builder, blobs));
   RETURN_IF_ERROR(blobs->Finish());

@@ -30,6 +30,9 @@ Result<std::shared_ptr<InputFiles::Input>> InputFiles::Open(uint64_t number) {
   RETURN_IF_ERROR(file.status());
   auto input = std::make_shared<Input>();
   input->file = std::move(*file);
+  const auto size = static_cast<double>(input->file->size());
+  opened_bytes_ += size;
+  cached_bytes_ += size * input->file->CachedShare();
   if (keep_open_) kept_.emplace(number, input);
   return input;
 }

@@ -41,11 +41,20 @@ class InputFiles {
 
   Result<std::shared_ptr<Input>> Open(uint64_t number);
 
+  // What becomes of the pages of files that take the place of those opened so far: they stay in
+  // the page cache if most of those did.
+  PageCache page_cache() const {
+    return opened_bytes_ > 0 && cached_bytes_ * 2 >= opened_bytes_ ? PageCache::kKeep
+                                                                   : PageCache::kDrop;
+  }
+
  private:
   FileSystem* const fs_;
   const std::string directory_;
   const bool keep_open_;
   std::map<uint64_t, std::shared_ptr<Input>> kept_;
+  double opened_bytes_ = 0;
+  double cached_bytes_ = 0;  // of them
 };
 
 class InputRun {

@@ -9,6 +9,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cassert>
 #include <cerrno>
 #include <cstring>
@@ -56,6 +57,31 @@ bool KeepsReservations(int descriptor) {
   return info.f_type == EXT4_SUPER_MAGIC || info.f_type == TMPFS_MAGIC;
 }
 
+// How much of a file is in the page cache; 0 where the system does not say.
+double ShareInPageCache(int descriptor) {
+  struct stat info;
+  if (::fstat(descriptor, &info) != 0 || info.st_size <= 0) return 0;
+  const auto size = static_cast<size_t>(info.st_size);
+  const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  // A piece at a time, so that the answers have a bounded place.
+  constexpr size_t kPages = 4096;
+  unsigned char resident[kPages];
+  size_t cached = 0;
+  for (size_t offset = 0; offset < size; offset += kPages * page) {
+    const size_t n = std::min(size - offset, kPages * page);
+    void* const map =
+        ::mmap(nullptr, n, PROT_READ, MAP_SHARED, descriptor, static_cast<off_t>(offset));
+    if (map == MAP_FAILED) return 0;
+    const size_t pages = (n + page - 1) / page;
+    if (::mincore(map, n, resident) == 0) {
+      cached += static_cast<size_t>(
+          std::count_if(resident, resident + pages, [](unsigned char c) { return (c & 1) != 0; }));
+    }
+    ::munmap(map, n);
+  }
+  return static_cast<double>(cached * page) / static_cast<double>(size);
+}
+
 }  // namespace
 
 Status PosixError(std::string_view call, const std::string& path, int error_number) {
@@ -79,7 +105,10 @@ Status PosixError(std::string_view call, const std::string& path, int error_numb
 
 PosixRandomAccessFile::PosixRandomAccessFile(int descriptor, std::string path,
                                              AccessPattern pattern)
-    : descriptor_(descriptor), path_(std::move(path)), pattern_(pattern) {
+    : descriptor_(descriptor),
+      path_(std::move(path)),
+      pattern_(pattern),
+      cached_share_(pattern == AccessPattern::kSequential ? ShareInPageCache(descriptor) : 0) {
   const bool random = pattern_ == AccessPattern::kRandom;
   // Where it fails, as on a pipe, reads are only slower.
   (void)::posix_fadvise(descriptor_, 0, 0, random ? POSIX_FADV_RANDOM : POSIX_FADV_SEQUENTIAL);
@@ -138,7 +167,9 @@ ssize_t PosixRandomAccessFile::ReadOnce(uint64_t offset, size_t n, char* scratch
     drop_by_advice_.store(true, std::memory_order_relaxed);
   }
   const ssize_t got = ::pread(descriptor_, scratch, n, at);
-  if (got > 0) (void)::posix_fadvise(descriptor_, at, got, POSIX_FADV_DONTNEED);
+  if (got > 0 && cached_share_ < 0.5) {
+    (void)::posix_fadvise(descriptor_, at, got, POSIX_FADV_DONTNEED);
+  }
   return got;
 }
 
@@ -178,7 +209,7 @@ Status PosixWritableFile::WriteAt(uint64_t offset, std::string_view data) {
 
 ssize_t PosixWritableFile::WriteOnce(uint64_t offset, std::string_view data) {
   const auto at = static_cast<off_t>(offset);
-  if (uncached_ && !drop_by_advice_) {
+  if (write_through_ && then_ == PageCache::kDrop && !drop_by_advice_) {
     // pwritev2 takes the bytes as it finds them: its iovec is not const only because preadv shares
     // the type.
     const iovec source = {const_cast<char*>(data.data()), data.size()};
@@ -187,14 +218,17 @@ ssize_t PosixWritableFile::WriteOnce(uint64_t offset, std::string_view data) {
     drop_by_advice_ = true;
   }
   const ssize_t put = ::pwrite(descriptor_, data.data(), data.size(), at);
-  if (uncached_ && put > 0) {
+  if (write_through_ && put > 0) {
     // Begins writing back, which is what keeps the heap of dirty pages small.
     (void)::sync_file_range(descriptor_, at, put, SYNC_FILE_RANGE_WRITE);
   }
   return put;
 }
 
-void PosixWritableFile::WriteUncached() { uncached_ = true; }
+void PosixWritableFile::WriteThrough(PageCache then) {
+  write_through_ = true;
+  then_ = then;
+}
 
 Status PosixWritableFile::Allocate(uint64_t size) {
   assert(descriptor_ >= 0);

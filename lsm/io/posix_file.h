@@ -4,7 +4,7 @@
 // What passes by without staying in the page cache: where the kernel knows RWF_DONTCACHE (6.14), it
 // drops exactly the pages that the call itself brought in, when they are copied out or written
 // back; so a compaction leaves alone what point reads have warmed. Elsewhere the range is dropped
-// by posix_fadvise, which spares nobody's pages.
+// by posix_fadvise, which spares nobody's pages and is left out for a file that was mostly cached.
 //
 // Thread safety: PosixRandomAccessFile is safe for concurrent use. PosixWritableFile holds a
 // descriptor and advice, so that Sync may run beside WriteAt; Close needs external order.
@@ -37,6 +37,7 @@ class PosixRandomAccessFile : public RandomAccessFile {
   Result<size_t> ReadAt(uint64_t offset, size_t n, char* scratch) const override;
   Result<size_t> ReadCached(uint64_t offset, size_t n, char* scratch) const override;
   Result<uint64_t> Size() const override;
+  double CachedShare() const override { return cached_share_; }
 
  private:
   // Reads as pread does, by RWF_DONTCACHE if the file system knows it.
@@ -45,6 +46,7 @@ class PosixRandomAccessFile : public RandomAccessFile {
   const int descriptor_;
   const std::string path_;
   const AccessPattern pattern_;
+  const double cached_share_;
   mutable std::atomic<uint32_t> missed_in_a_row_{0};  // by ReadCached; those left out count
   mutable std::atomic<bool> drop_by_advice_{false};   // RWF_DONTCACHE was refused
 };
@@ -63,11 +65,12 @@ class PosixWritableFile : public WritableFile {
   Status WriteAt(uint64_t offset, std::string_view data) override;
   Status Allocate(uint64_t size) override;
   Status Truncate(uint64_t size) override;
-  void WriteUncached() override;
+  void WriteThrough(PageCache then) override;
   Status Sync() override;
   Status Close() override;
 
  private:
+  // Writes as pwrite does, and has the device begin on it if WriteThrough asked for that.
   ssize_t WriteOnce(uint64_t offset, std::string_view data);
   // The first `size` bytes, which are reserved, become memory; if that fails they are written as
   // all others.
@@ -78,7 +81,8 @@ class PosixWritableFile : public WritableFile {
   char* map_ = nullptr;
   size_t map_size_ = 0;
   const std::string path_;
-  bool uncached_ = false;
+  bool write_through_ = false;
+  PageCache then_ = PageCache::kKeep;
   bool drop_by_advice_ = false;  // RWF_DONTCACHE was refused
 };
 

@@ -53,6 +53,8 @@ class TableFile {
   const std::string& path() const { return path_; }
   uint64_t number() const { return number_; }
   uint64_t size() const { return size_; }
+  // As RandomAccessFile says it.
+  double CachedShare() const { return file_->CachedShare(); }
   const SstFooter& footer() const { return footer_; }
   const std::vector<SstSlice>& slices() const { return slices_; }
   // Of the heap, and of the system for the open file.

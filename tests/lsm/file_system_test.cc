@@ -116,7 +116,7 @@ TEST_CASE("advice about how a file is read and written changes nothing that is r
   Random random(7);
   while (expected.size() < 300'000) expected.push_back(static_cast<char>(random.Next32()));
   auto file = place.Create("a");
-  file->WriteUncached();
+  file->WriteThrough(PageCache::kDrop);
   REQUIRE(file->WriteAt(0, std::string_view(expected).substr(0, 100'001)).ok());
   REQUIRE(file->Sync().ok());
   REQUIRE(file->WriteAt(100'001, std::string_view(expected).substr(100'001)).ok());

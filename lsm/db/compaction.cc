@@ -221,10 +221,16 @@ Status DBImpl::RunCompactionPlan(CompactionPlan* plan) {
         RunCompaction(target_, plan->job, [this] { return NewFileNumber(); });
     RETURN_IF_ERROR(written.status());
     output = std::move(written).value();
-    if (Status synced = fs_->SyncDirectory(directory_); !synced.ok()) {
+    Status status = fs_->SyncDirectory(directory_);
+    for (const auto& files : output.files) {
+      for (const FileMetadata& file : files) {
+        if (status.ok()) status = OpenNewFile(file);
+      }
+    }
+    if (!status.ok()) {
       for (const uint64_t file : output.numbers) obsolete_->Add(file);
       for (const uint64_t blob : output.blobs) obsolete_->Add(blob, FileKind::kBlob);
-      return synced;
+      return status;
     }
   }
   return PublishCompaction(*plan, output);

@@ -192,6 +192,8 @@ class DBImpl final : public DB {
   // ---- rotate.cc
   TreeRef MakeTree(TreeId id, SequenceNumber created, const TreeCounters& counters,
                    std::shared_ptr<const Version> version, SequenceNumber flushed_through);
+  // Freed on the flush lane if it has become big, which takes milliseconds, whoever lets go of it.
+  std::shared_ptr<MemTable> NewMemTable() const;
   void AddTree(const TreeRef& tree) REQUIRES_LOCK(mutex_);
   // After the open group was appended: publishes it and freezes what is full.
   void PublishGroup() REQUIRES_LOCK(writer_mutex_);
@@ -317,6 +319,9 @@ class DBImpl final : public DB {
   void NoteRecorded(size_t ops) EXCLUDES_LOCK(mutex_);
   Status RecordStructural() EXCLUDES_LOCK(mutex_);
   std::shared_ptr<FileHold> HoldFile(uint64_t file);
+  // Reads index and filter of a new slice before anything depends on it: that it can be read is
+  // known then, and the first reader finds them in memory. Small ones are left to that reader.
+  Status OpenNewFile(const FileMetadata& slice);
   // A reference that also keeps the blob files that the slice's records point to.
   FileRef MakeRef(const FileMetadata& file, std::shared_ptr<FileHold> hold);
   Status PrepareSegment() REQUIRES_LOCK(prepare_mutex_);

@@ -85,6 +85,9 @@ Result<FlushedSlices> DBImpl::WritePlan(const FlushPlan& plan) {
     if (status.ok()) status = WriteFlushFile(plan, items, &slices);
   }
   if (status.ok() && !files.empty()) status = fs_->SyncDirectory(directory_);
+  for (const auto& slice : slices.of_item) {
+    if (status.ok() && slice) status = OpenNewFile(*slice);
+  }
   if (status.ok()) return slices;
   std::set<uint64_t> written;
   for (const auto& slice : slices.of_item) {

@@ -100,7 +100,7 @@ Status DBImpl::ForkTree(TreeId tree, TreeId source, SequenceNumber sequence) {
 }
 
 StructuralOp DBImpl::MakeFork(TreeId id, Tree* source, SequenceNumber sequence, Garbage* garbage) {
-  Rotate(source, std::make_shared<MemTable>(), garbage);
+  Rotate(source, NewMemTable(), garbage);
   const TreeCounters counters = source->counters.At(sequence - 1);
   const TreeRef fork =
       MakeTree(id, sequence, counters, source->state->version, source->flushed_through);

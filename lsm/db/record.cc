@@ -94,6 +94,11 @@ Status DBImpl::RecordStructural() {
   return recorded;
 }
 
+Status DBImpl::OpenNewFile(const FileMetadata& slice) {
+  constexpr uint64_t kBig = uint64_t{1} << 20;
+  return slice.slice_size < kBig ? Status() : tables_.Find(slice.file, slice.slice_tree).status();
+}
+
 std::shared_ptr<FileHold> DBImpl::HoldFile(uint64_t file) {
   return std::make_shared<FileHold>(file, obsolete_);
 }

@@ -183,7 +183,7 @@ class ReplayApplier final : public WriteBatch::Handler {
         db_->NoteGrowth(tree, sequence_);
         static_cast<void>(tree->counters.Prune(sequence_));
         if (tree->active_bytes >= db_->memory_.memtable_size()) {
-          db_->Rotate(tree, std::make_shared<MemTable>(), &garbage);
+          db_->Rotate(tree, db_->NewMemTable(), &garbage);
         }
       }
       crowded = db_->memtable_bytes_ >= db_->memory_.write_buffer_budget() / 2;

@@ -30,11 +30,22 @@ std::shared_ptr<const Version> EmptyVersion() {
 
 }  // namespace
 
+std::shared_ptr<MemTable> DBImpl::NewMemTable() const {
+  constexpr size_t kBig = size_t{1} << 20;
+  const auto free = [executor = executor_](MemTable* table) {
+    std::shared_ptr<MemTable> owned(table);
+    if (owned->ApproximateMemoryUsage() < kBig) return;
+    executor->Schedule(Executor::Lane::kFlush,
+                       [owned = std::move(owned)]() mutable { owned.reset(); });
+  };
+  return {new MemTable(), free};
+}
+
 TreeRef DBImpl::MakeTree(TreeId id, SequenceNumber created, const TreeCounters& counters,
                          std::shared_ptr<const Version> version, SequenceNumber flushed_through) {
   auto tree = std::make_shared<Tree>(id, created, counters);
   auto state = std::make_shared<TreeState>();
-  state->active = std::make_shared<MemTable>();
+  state->active = NewMemTable();
   state->version = version != nullptr ? std::move(version) : EmptyVersion();
   tree->active = state->active.get();
   tree->state = std::move(state);
@@ -89,7 +100,7 @@ void DBImpl::PublishGroup() {
       tree->touched = false;
       NoteGrowth(tree.get(), group_.first);
       if (tree->active_bytes >= memory_.memtable_size() && tree->dropped == 0) {
-        Rotate(tree.get(), std::make_shared<MemTable>(), &garbage);
+        Rotate(tree.get(), NewMemTable(), &garbage);
         idle_ = false;  // somebody writes; the next look may be seconds away
       }
     }
@@ -144,7 +155,7 @@ bool DBImpl::Rotate(Tree* tree, std::shared_ptr<MemTable> fresh, Garbage* garbag
 void DBImpl::RotateToFlush(Tree* tree, Garbage* garbage) {
   if (tree->dropped != 0) return;
   if (!tree->active->empty()) {
-    Rotate(tree, std::make_shared<MemTable>(), garbage);
+    Rotate(tree, NewMemTable(), garbage);
   } else if (tree->active_first != 0) {
     const SequenceNumber first = tree->counted ? tree->counted->first : tree->active_first;
     tree->counted = FlushMark{first, visible_sequence(), tree->counters.At(visible_sequence())};
@@ -184,7 +195,7 @@ void DBImpl::RotateForBudget(Garbage* garbage) {
               [](const Victim& a, const Victim& b) { return a.score > b.score; });
     for (const Victim& victim : victims) {
       if (memtable_bytes_ - frozen_bytes_ < budget / 8 * 5) break;
-      Rotate(victim.tree, std::make_shared<MemTable>(), garbage);
+      Rotate(victim.tree, NewMemTable(), garbage);
     }
   }
   all_flush_through_ = visible_sequence();

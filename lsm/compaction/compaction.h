@@ -34,7 +34,6 @@ enum class CompactionReason {
   kManual,      // somebody asked for it
   kSharedFile,  // most of a file that trees share is dead
 };
-inline constexpr size_t kCompactionReasons = 6;
 
 std::string_view ToString(CompactionKind kind);
 std::string_view ToString(CompactionReason reason);

@@ -71,7 +71,14 @@ void DBImpl::RetryBackgroundWork() {
 Status DBImpl::RunFlushLane() {
   // Whoever has the writer lock does it on release.
   if (limit_changed_.load() && TryAcquireWriter()) ReleaseWriter();
-  if (rescue_wanted_.load()) return RunRescue();
+  if (rescue_wanted_.load()) {
+    Status rescued = RunRescue();
+    if (rescued.ok()) return rescued;
+    // What it wrote goes at once: it may be the space that the disk lacks.
+    const Status removed = RemoveObsoleteFiles();
+    static_cast<void>(removed.ok());  // tried again in the next round
+    return rescued;
+  }
   FlushPlan plan;
   {
     MutexLock lock(&mutex_);

@@ -14,6 +14,7 @@
 
 #include "lsm/compaction/compaction_job.h"
 #include "lsm/db/db_impl.h"
+#include "lsm/util/check.h"
 
 namespace lsm {
 namespace {
@@ -77,7 +78,7 @@ CompactionSituation DBImpl::SituationOf(const Tree& tree) const {
 }
 
 bool DBImpl::CompactionWanted(const Tree& tree) const {
-  if (tree.dropped != 0) return false;
+  if (tree.dropped != 0 || tree.created > visible_sequence()) return false;
   if (idle_ || !tree.manual.empty()) return true;
   return picker_.Score(*tree.state->version, SituationOf(tree)) >= 1;
 }
@@ -157,7 +158,8 @@ bool DBImpl::PickSparseFile(CompactionPlan* plan) {
     if (sparse_files_.empty()) return false;
     sparse = *sparse_files_.begin();
     for (const auto& [id, tree] : trees_) {
-      if (tree->dropped != 0 || tree->state->version->TotalFiles() == 0) continue;
+      if (tree->dropped != 0 || tree->created > visible_sequence()) continue;
+      if (tree->state->version->TotalFiles() == 0) continue;
       owners.push_back({tree, tree->state->version, SituationOf(*tree), nullptr});
     }
   }
@@ -221,19 +223,18 @@ Status DBImpl::RunCompactionPlan(CompactionPlan* plan) {
         RunCompaction(target_, plan->job, [this] { return NewFileNumber(); });
     RETURN_IF_ERROR(written.status());
     output = std::move(written).value();
-    Status status = fs_->SyncDirectory(directory_);
-    for (const auto& files : output.files) {
-      for (const FileMetadata& file : files) {
-        if (status.ok()) status = OpenNewFile(file);
-      }
-    }
-    if (!status.ok()) {
-      for (const uint64_t file : output.numbers) obsolete_->Add(file);
-      for (const uint64_t blob : output.blobs) obsolete_->Add(blob, FileKind::kBlob);
-      return status;
+  }
+  Status done = output.numbers.empty() ? Status() : fs_->SyncDirectory(directory_);
+  for (const auto& files : output.files) {
+    for (const FileMetadata& file : files) {
+      if (done.ok()) done = OpenNewFile(file);
     }
   }
-  return PublishCompaction(*plan, output);
+  if (done.ok()) done = PublishCompaction(*plan, output);
+  if (done.ok()) return done;
+  for (const uint64_t file : output.numbers) obsolete_->Add(file);
+  for (const uint64_t blob : output.blobs) obsolete_->Add(blob, FileKind::kBlob);
+  return done;
 }
 
 Status DBImpl::PublishCompaction(const CompactionPlan& plan, const CompactionOutput& output) {
@@ -259,7 +260,9 @@ Status DBImpl::PublishCompaction(const CompactionPlan& plan, const CompactionOut
     std::shared_ptr<const Version> base;
     {
       MutexLock lock(&mutex_);
-      base = item.tree->state->version;  // changes under the manifest lock only
+      base = item.tree->state->version;              // changes under the manifest lock only
+      const auto same = trees_.find(item.tree->id);  // absent: dropped meanwhile
+      VARVE_CHECK(same == trees_.end() || same->second == item.tree);
     }
     Result<std::shared_ptr<const Version>> version = Version::Apply(*base, removed, added);
     RETURN_IF_ERROR(version.status());
@@ -306,7 +309,8 @@ void DBImpl::BackgroundCompaction() {
   int64_t took = 0;
   {
     CompactionPlan plan;  // lets go of the inputs at its end
-    if (PickCompaction(&plan) || PickSparseFile(&plan)) {
+    status = SettleManifest();
+    if (status.ok() && (PickCompaction(&plan) || PickSparseFile(&plan))) {
       DivideWork(&plan);
       const int64_t started = options_.clock->MonotonicMicros();
       status = RunCompactionPlan(&plan);

@@ -183,11 +183,19 @@ class DBImpl final : public DB {
   void AddWhatForksNeed(FlushPlan* plan) REQUIRES_LOCK(mutex_);
   // Asks for the flushes that keep a drop from being recorded; false if there are none.
   bool AskForForks() REQUIRES_LOCK(mutex_);
+  // A fork that an edit records, and what it holds. Its version changes under the manifest lock
+  // only.
+  struct ForkFiles {
+    StructuralOp op;
+    std::shared_ptr<const Version> version;
+  };
+  // Of those of `ops` that are not dropped by them.
+  std::vector<ForkFiles> FilesOfForks(const std::vector<StructuralOp>& ops) const
+      REQUIRES_LOCK(mutex_);
   // The manifest's words for structural operations; those for a fork make a tree of its files, and
   // take into account what `edit` says of it already.
-  void DescribeOps(const std::vector<StructuralOp>& ops, VersionEdit* edit) const
-      REQUIRES_LOCK(mutex_);
-  void DescribeFork(const StructuralOp& op, VersionEdit* edit) const REQUIRES_LOCK(mutex_);
+  static void DescribeOps(const std::vector<StructuralOp>& ops, const std::vector<ForkFiles>& forks,
+                          VersionEdit* edit);
 
   // ---- rotate.cc
   TreeRef MakeTree(TreeId id, SequenceNumber created, const TreeCounters& counters,
@@ -249,6 +257,8 @@ class DBImpl final : public DB {
   Result<FlushedSlices> WritePlan(const FlushPlan& plan);
   Status WriteFlushFile(const FlushPlan& plan, const std::vector<size_t>& items,
                         FlushedSlices* slices);
+  // What was written is not used; it is removed in time.
+  void Discard(const FlushedSlices& slices);
   // The manifest's words for a flush; they name who owns the tables now.
   void DescribeFlush(const FlushPlan& plan, const FlushedSlices& slices, VersionEdit* edit) const
       REQUIRES_LOCK(mutex_);
@@ -285,6 +295,7 @@ class DBImpl final : public DB {
     std::shared_ptr<ManualCompaction> manual;  // null: nobody asked
   };
   CompactionSituation SituationOf(const Tree& tree) const REQUIRES_LOCK(mutex_);
+  // Not of a tree that the open group has made, which may vanish again.
   bool CompactionWanted(const Tree& tree) const REQUIRES_LOCK(mutex_);
   void QueueCompaction(const Tree& tree) REQUIRES_LOCK(mutex_);
   std::vector<Candidate> ChooseTrees() REQUIRES_LOCK(mutex_);
@@ -306,6 +317,9 @@ class DBImpl final : public DB {
 
   // ---- record.cc
   uint64_t NewFileNumber() { return next_file_number_.fetch_add(1); }
+  // Whoever is about to write files asks first: while nobody knows which manifest is in force,
+  // none of them could be used, and none be removed.
+  Status SettleManifest() EXCLUDES_LOCK(manifest_mutex_, mutex_);
   // Records `edit`, and before it the structural operations that are synced. Parts of `edit` that
   // name trees the manifest does not know (any more) are left out.
   // `durable`: units up to here survive a power cut, in the log or by this edit itself.
@@ -387,6 +401,8 @@ class DBImpl final : public DB {
   // Takes a dropped tree out of all sums: whoever still looks at it holds what no background work
   // can give back, so writers must not wait for it.
   void DiscountTree(Tree* tree) REQUIRES_LOCK(mutex_);
+  void CountFiles(const std::vector<std::shared_ptr<const Version>>& versions,
+                  DbStats* stats) const;
   // What failed, if background work did.
   Status CauseOfStop() const REQUIRES_LOCK(mutex_);
 

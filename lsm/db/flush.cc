@@ -89,13 +89,17 @@ Result<FlushedSlices> DBImpl::WritePlan(const FlushPlan& plan) {
     if (status.ok() && slice) status = OpenNewFile(*slice);
   }
   if (status.ok()) return slices;
+  Discard(slices);
+  return status;
+}
+
+void DBImpl::Discard(const FlushedSlices& slices) {
   std::set<uint64_t> written;
   for (const auto& slice : slices.of_item) {
     if (slice) written.insert(slice->file);
   }
   for (const uint64_t file : written) obsolete_->Add(file);
   for (const uint64_t blob : slices.blobs) obsolete_->Add(blob, FileKind::kBlob);
-  return status;
 }
 
 void DBImpl::DescribeFlush(const FlushPlan& plan, const FlushedSlices& slices,
@@ -201,6 +205,7 @@ void DBImpl::InstallFlush(const FlushPlan& plan, const Installation& made) {
 }
 
 Status DBImpl::RunFlush(const FlushPlan& plan) {
+  RETURN_IF_ERROR(SettleManifest());
   if (Status synced = SyncLog(plan.largest); !synced.ok()) {
     // Not a failure of the flush: the rescue comes first, and flushes everything.
     return rescue_wanted_.load() ? Status() : synced;

@@ -27,8 +27,10 @@
 // If the group of a fork cannot be appended, F vanishes; S keeps its frozen table.
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "lsm/db/db_impl.h"
@@ -111,7 +113,6 @@ StructuralOp DBImpl::MakeFork(TreeId id, Tree* source, SequenceNumber sequence, 
   AddTree(fork);
   if (!fork->state->frozen.empty()) frozen_trees_.insert(id);
   NoteUnflushed(fork.get());
-  QueueCompaction(*fork);
   return {sequence, id, StructuralOp::Kind::kFork, counters};
 }
 
@@ -186,42 +187,53 @@ bool DBImpl::AskForForks() {
   return asked;
 }
 
-void DBImpl::DescribeFork(const StructuralOp& op, VersionEdit* edit) const {
-  const auto of_fork = [&op](const auto& item) { return item.tree == op.tree; };
-  // A compaction of the fork that is published with this: what it takes away is not there yet.
-  std::set<std::pair<int, uint64_t>> removed;
-  for (const auto& file : edit->removed_files) {
-    if (of_fork(file)) removed.insert({file.level, file.file});
-  }
-  std::erase_if(edit->removed_files, of_fork);
-  std::vector<VersionEdit::AddedFile> files;
-  const Version& version = *trees_.at(op.tree)->state->version;
-  for (int level = 0; level < kMaxLevels; ++level) {
-    for (const FileRef& file : version.files(level)) {
-      if (!removed.contains({level, file->file})) files.push_back({op.tree, level, *file});
+std::vector<DBImpl::ForkFiles> DBImpl::FilesOfForks(const std::vector<StructuralOp>& ops) const {
+  std::vector<ForkFiles> forks;
+  for (const StructuralOp& op : ops) {
+    if (op.kind == StructuralOp::Kind::kFork) {
+      forks.push_back({op, trees_.at(op.tree)->state->version});
+    } else if (op.kind == StructuralOp::Kind::kDrop) {
+      std::erase_if(forks, [&op](const ForkFiles& fork) { return fork.op.tree == op.tree; });
     }
-    if (level == 0) std::reverse(files.begin(), files.end());  // the manifest has the oldest first
   }
-  edit->added_files.insert(edit->added_files.begin(), files.begin(), files.end());
-  std::erase_if(edit->flushed, [&](const VersionEdit::TreeFlushed& flushed) {
-    return of_fork(flushed) && flushed.through <= op.sequence;
-  });
-  edit->flushed.insert(edit->flushed.begin(), {op.tree, op.sequence, op.counters});
+  return forks;
 }
 
-void DBImpl::DescribeOps(const std::vector<StructuralOp>& ops, VersionEdit* edit) const {
-  std::set<TreeId> dropped;
+void DBImpl::DescribeOps(const std::vector<StructuralOp>& ops, const std::vector<ForkFiles>& forks,
+                         VersionEdit* edit) {
   for (const StructuralOp& op : ops) {
     const bool drop = op.kind == StructuralOp::Kind::kDrop;
     (drop ? edit->dropped_trees : edit->created_trees).push_back(op.tree);
-    if (drop) dropped.insert(op.tree);
     edit->structural_through = op.sequence;
   }
-  for (const StructuralOp& op : ops) {
-    if (op.kind == StructuralOp::Kind::kFork && !dropped.contains(op.tree)) {
-      DescribeFork(op, edit);
+  std::unordered_map<TreeId, SequenceNumber> forked;
+  for (const ForkFiles& fork : forks) forked[fork.op.tree] = fork.op.sequence;
+  // What a compaction of a fork that is published with this takes away is not there yet.
+  std::set<std::tuple<TreeId, int, uint64_t>> removed;
+  for (const auto& file : edit->removed_files) {
+    if (forked.contains(file.tree)) removed.insert({file.tree, file.level, file.file});
+  }
+  std::erase_if(edit->removed_files, [&](const auto& file) { return forked.contains(file.tree); });
+  std::erase_if(edit->flushed, [&](const VersionEdit::TreeFlushed& flushed) {
+    const auto fork = forked.find(flushed.tree);
+    return fork != forked.end() && flushed.through <= fork->second;
+  });
+  std::vector<VersionEdit::AddedFile> files;
+  std::vector<VersionEdit::TreeFlushed> flushed;
+  for (const auto& [op, version] : forks) {
+    flushed.push_back({op.tree, op.sequence, op.counters});
+    const auto add = [&, tree = op.tree](int level, const FileRef& file) {
+      if (!removed.contains({tree, level, file->file})) files.push_back({tree, level, *file});
+    };
+    const std::vector<FileRef>& l0 = version->files(0);  // the manifest has the oldest first
+    std::for_each(l0.rbegin(), l0.rend(), [&](const FileRef& file) { add(0, file); });
+    for (int level = 1; level < kMaxLevels; ++level) {
+      for (const FileRef& file : version->files(level)) add(level, file);
     }
   }
+  edit->added_files.insert(edit->added_files.begin(), std::make_move_iterator(files.begin()),
+                           std::make_move_iterator(files.end()));
+  edit->flushed.insert(edit->flushed.begin(), flushed.begin(), flushed.end());
 }
 
 }  // namespace lsm

@@ -35,13 +35,21 @@ Status ManifestLog::Start(uint64_t number, ManifestState state) {
 }
 
 Status ManifestLog::Rewrite(uint64_t number) {
+  // No more of them while the directory cannot be synced, or they would fill the disk.
+  if (!replaced_.empty()) RETURN_IF_ERROR(fs_->SyncDirectory(directory_));
   Result<std::unique_ptr<ManifestWriter>> writer =
       ManifestWriter::Create(fs_, directory_, number, state_);
-  RETURN_IF_ERROR(writer.status());
-  if (writer_ != nullptr) {
-    const Status removed = fs_->Remove(ManifestFileName(directory_, writer_->number()));
+  if (!writer.ok()) {
+    const Result<bool> left = fs_->Exists(ManifestFileName(directory_, number));
+    if (!left.ok() || *left) replaced_.push_back(number);
+    return writer.status();
+  }
+  if (writer_ != nullptr) replaced_.push_back(writer_->number());
+  for (const uint64_t old : replaced_) {
+    const Status removed = fs_->Remove(ManifestFileName(directory_, old));
     static_cast<void>(removed.ok());  // what stays behind is an orphan that the next open removes
   }
+  replaced_.clear();
   writer_ = std::move(writer).value();
   first_size_ = writer_->size();
   uncertain_ = false;

@@ -22,6 +22,7 @@
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "lsm/file_system.h"
 #include "lsm/format/file_names.h"
@@ -58,7 +59,8 @@ class ManifestLog {
   std::unique_ptr<ManifestWriter> writer_;
   ManifestState state_;
   std::unordered_map<uint64_t, uint32_t> references_;
-  uint64_t first_size_ = 0;  // of the manifest in force when it held the state alone
+  std::vector<uint64_t> replaced_;  // that CURRENT may name until the next manifest is in force
+  uint64_t first_size_ = 0;         // of the manifest in force when it held the state alone
   bool uncertain_ = false;
 };
 

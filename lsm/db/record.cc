@@ -18,6 +18,11 @@
 
 namespace lsm {
 
+Status DBImpl::SettleManifest() {
+  MutexLock manifest(&manifest_mutex_);
+  return manifest_.uncertain() ? Record({}, wal_.synced_through()) : Status();
+}
+
 Status DBImpl::Record(VersionEdit edit, SequenceNumber durable) {
   return RecordFlush(std::move(edit), durable, nullptr, {});
 }
@@ -25,6 +30,7 @@ Status DBImpl::Record(VersionEdit edit, SequenceNumber durable) {
 Status DBImpl::RecordFlush(VersionEdit edit, SequenceNumber durable, const FlushPlan* plan,
                            const FlushedSlices& slices) {
   std::vector<StructuralOp> ops;
+  std::vector<ForkFiles> forks;
   {
     MutexLock lock(&mutex_);
     if (plan != nullptr) DescribeFlush(*plan, slices, &edit);
@@ -33,8 +39,9 @@ Status DBImpl::RecordFlush(VersionEdit edit, SequenceNumber durable, const Flush
         structural_[ops.size()].sequence <= plan->largest) {
       return Status::Busy("a fork was dropped while what it shares was flushed");
     }
-    DescribeOps(ops, &edit);
+    forks = FilesOfForks(ops);
   }
+  DescribeOps(ops, forks, &edit);
   std::unordered_map<TreeId, bool> changed;  // whether the tree is there behind the operations
   for (const StructuralOp& op : ops) {
     changed[op.tree] = op.kind != StructuralOp::Kind::kDrop;
@@ -108,6 +115,7 @@ FileRef DBImpl::MakeRef(const FileMetadata& file, std::shared_ptr<FileHold> hold
 }
 
 Status DBImpl::PrepareSegment() {
+  RETURN_IF_ERROR(SettleManifest());
   const uint64_t number = NewFileNumber();
   std::string recycled;
   if (const std::optional<uint64_t> spare = wal_.TakeSpare()) {

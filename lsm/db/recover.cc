@@ -63,7 +63,7 @@ class ReplayApplier final : public WriteBatch::Handler {
   Status CreateTree(TreeId tree) override {
     if (sequence_ <= structural_through_) return {};
     MutexLock lock(&db_->mutex_);
-    if (db_->trees_.contains(tree)) return Misfit("creates tree", tree);
+    if (tree > kMaxTreeId || db_->trees_.contains(tree)) return Misfit("creates tree", tree);
     db_->AddTree(db_->MakeTree(tree, sequence_, {}, nullptr, 0));
     db_->next_tree_id_ = std::max(db_->next_tree_id_, tree + 1);
     state_->trees[tree] = {};
@@ -93,7 +93,7 @@ class ReplayApplier final : public WriteBatch::Handler {
     MutexLock lock(&db_->mutex_);
     const auto found = db_->trees_.find(source);
     if (found == db_->trees_.end()) return Misfit("forks tree", source);
-    if (db_->trees_.contains(tree)) return Misfit("creates tree", tree);
+    if (tree > kMaxTreeId || db_->trees_.contains(tree)) return Misfit("creates tree", tree);
     db_->structural_.push_back(db_->MakeFork(tree, found->second.get(), sequence_, &garbage));
     db_->next_tree_id_ = std::max(db_->next_tree_id_, tree + 1);
     applied_ = true;
@@ -322,7 +322,8 @@ Status DBImpl::FlushIntoState(FlushPlan plan, ManifestState* state) {
   {
     MutexLock lock(&mutex_);
     DescribeFlush(plan, *slices, &edit);
-    DescribeOps({structural_.begin(), structural_.end()}, &edit);
+    const std::vector<StructuralOp> ops(structural_.begin(), structural_.end());
+    DescribeOps(ops, FilesOfForks(ops), &edit);
     edit.structural_through.reset();  // all that is in the log is settled when the log has ended
     structural_.clear();
   }
@@ -359,6 +360,13 @@ Status DBImpl::Recover(ManifestRecovery recovered, const std::vector<std::string
     uint64_t number = 0;
     static_cast<void>(ParseFileName(name, &number));
     next_file = std::max(next_file, number + 1);
+  }
+  // What is made from here on gets numbers that the next open must be able to read.
+  constexpr uint64_t kRoomForFiles = uint64_t{1} << 40;
+  constexpr TreeId kRoomForTrees = TreeId{1} << 20;
+  if (next_file > kMaxFileNumber - kRoomForFiles ||
+      state.next_tree_id > kMaxTreeId - kRoomForTrees) {
+    return Status::Corruption(directory_ + ": the numbers of files or trees are near their end");
   }
   next_file_number_.store(next_file);
   {

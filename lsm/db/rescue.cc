@@ -51,7 +51,10 @@ Result<std::shared_ptr<LogWriter>> DBImpl::RescueSegment() {
 Status DBImpl::RecordRescue(const FlushPlan& plan, const FlushedSlices& slices,
                             SequenceNumber through) {
   Result<std::shared_ptr<LogWriter>> segment = RescueSegment();
-  RETURN_IF_ERROR(segment.status());
+  if (!segment.ok()) {
+    Discard(slices);
+    return segment.status();
+  }
   const uint64_t number = (*segment)->number();
   std::vector<uint64_t> old_logs;
   {
@@ -97,6 +100,7 @@ Status DBImpl::RunRescue() {
     MutexLock prepare(&prepare_mutex_);
     FlushPlan plan;
     if (!FreezeForRescue(&plan, &through)) return {};
+    RETURN_IF_ERROR(SettleManifest());
     Result<FlushedSlices> slices = WritePlan(plan);
     RETURN_IF_ERROR(slices.status());
     RETURN_IF_ERROR(RecordRescue(plan, *slices, through));

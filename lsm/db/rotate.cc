@@ -106,6 +106,7 @@ void DBImpl::PublishGroup() {
     }
     for (const StructuralOp& op : group_.structural) {
       structural_.push_back(op);
+      if (op.kind == StructuralOp::Kind::kFork) QueueCompaction(*trees_.at(op.tree));
       if (op.kind != StructuralOp::Kind::kDrop) continue;
       drop_to_record_ = true;
       DiscountTree(trees_.at(op.tree).get());

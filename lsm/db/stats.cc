@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <unordered_set>
 
 #include "lsm/db/db_impl.h"
 
@@ -104,33 +105,43 @@ void DBImpl::SetMemoryLimit(size_t bytes) {
   if (relieved && options_.listener != nullptr) options_.listener->OnStallRelieved();
 }
 
-DbStats DBImpl::Stats() const {
-  const WalManager::Figures log = wal_.figures();
-  const ColdReader::Figures cold = cold_reader_.figures();
-  MutexLock lock(&mutex_);
-  DbStats stats = stats_;
-  stats.memtable_bytes = memtable_bytes_;
-  stats.immutable_memtables = frozen_tables_;
-  stats.trees = trees_.size() - dropped_.size();
-  std::set<uint64_t> files;
-  for (const auto& [id, tree] : trees_) {
-    const Version& version = *tree->state->version;
-    stats.compaction_debt_bytes += picker_.PendingBytes(version);
+void DBImpl::CountFiles(const std::vector<std::shared_ptr<const Version>>& versions,
+                        DbStats* stats) const {
+  std::unordered_set<uint64_t> files;
+  for (const auto& version : versions) {
+    stats->compaction_debt_bytes += picker_.PendingBytes(*version);
     for (int level = 0; level < kMaxLevels; ++level) {
-      stats.levels[static_cast<size_t>(level)].files += version.files(level).size();
-      stats.levels[static_cast<size_t>(level)].bytes += version.sums(level).bytes;
-      for (const FileRef& file : version.files(level)) {
-        if (files.insert(file->file).second) stats.sst_bytes += file->file_size;
+      stats->levels[static_cast<size_t>(level)].files += version->files(level).size();
+      stats->levels[static_cast<size_t>(level)].bytes += version->sums(level).bytes;
+      for (const FileRef& file : version->files(level)) {
+        if (files.insert(file->file).second) stats->sst_bytes += file->file_size;
       }
     }
   }
-  stats.sst_files = files.size();
+  stats->sst_files = files.size();
+}
+
+DbStats DBImpl::Stats() const {
+  const WalManager::Figures log = wal_.figures();
+  const ColdReader::Figures cold = cold_reader_.figures();
+  DbStats stats;
+  std::vector<std::shared_ptr<const Version>> versions;  // looked through without the lock
+  {
+    MutexLock lock(&mutex_);
+    stats = stats_;
+    stats.memtable_bytes = memtable_bytes_;
+    stats.immutable_memtables = frozen_tables_;
+    stats.trees = trees_.size() - dropped_.size();
+    stats.l0_files_max = l0_counts_.empty() ? 0 : *l0_counts_.rbegin();
+    versions.reserve(trees_.size());
+    for (const auto& [id, tree] : trees_) versions.push_back(tree->state->version);
+  }
+  CountFiles(versions, &stats);
   const BlobFiles::Figures blobs = blob_files_->figures();
   stats.blob_files = blobs.files;
   stats.blob_bytes = blobs.bytes;
   // Forks may count a value more than once.
   stats.blob_garbage_bytes = blobs.bytes - std::min(blobs.bytes, blobs.needed_bytes);
-  stats.l0_files_max = l0_counts_.empty() ? 0 : *l0_counts_.rbegin();
   stats.wal_segments = log.segments;
   stats.wal_bytes_written = log.bytes_written;
   stats.wal_groups = log.groups;

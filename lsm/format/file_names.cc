@@ -17,7 +17,7 @@ std::string Numbered(const std::string& directory, const char* format, uint64_t 
 bool ParseNumber(std::string_view digits, uint64_t* number) {
   if (digits.size() < 6) return false;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), *number);
-  return error == std::errc() && end == digits.data() + digits.size();
+  return error == std::errc() && end == digits.data() + digits.size() && *number <= kMaxFileNumber;
 }
 
 }  // namespace

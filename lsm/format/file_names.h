@@ -17,6 +17,9 @@
 
 namespace lsm {
 
+// No file has a higher number: whoever counts on from one that was read does not come back to 0.
+inline constexpr uint64_t kMaxFileNumber = (uint64_t{1} << 63) - 1;
+
 enum class FileKind { kCurrent, kLock, kManifest, kSst, kWal, kBlob, kTemporary, kForeign };
 
 std::string CurrentFileName(const std::string& directory);

@@ -134,17 +134,13 @@ Status JudgeEnd(EditReader* reader, const std::string& problem, ManifestRecovery
   return Status::Ok();
 }
 
-// CURRENT under a temporary name, synced, renamed, and the directory synced.
-Status SwitchCurrent(FileSystem* fs, const std::string& directory, uint64_t number) {
-  const std::string current = CurrentFileName(directory);
-  const std::string temporary = current + ".tmp";
-  const Result<std::unique_ptr<WritableFile>> file = fs->Create(temporary, /*truncate=*/true);
+// CURRENT under a temporary name, synced.
+Status WriteTemporaryCurrent(FileSystem* fs, const std::string& path, uint64_t number) {
+  const Result<std::unique_ptr<WritableFile>> file = fs->Create(path, /*truncate=*/true);
   if (!file.ok()) return file.status();
   RETURN_IF_ERROR((*file)->WriteAt(0, EncodeCurrent(number)));
   RETURN_IF_ERROR((*file)->Sync());
-  RETURN_IF_ERROR((*file)->Close());
-  RETURN_IF_ERROR(fs->Rename(temporary, current));
-  return fs->SyncDirectory(directory);
+  return (*file)->Close();
 }
 
 }  // namespace
@@ -206,19 +202,33 @@ Result<std::unique_ptr<ManifestWriter>> ManifestWriter::Create(FileSystem* fs,
                                                                const std::string& directory,
                                                                uint64_t number,
                                                                const ManifestState& state) {
-  Result<std::unique_ptr<WritableFile>> file =
-      fs->Create(ManifestFileName(directory, number), /*truncate=*/true);
-  if (!file.ok()) return file.status();
+  const std::string path = ManifestFileName(directory, number);
+  const std::string current = CurrentFileName(directory);
+  const std::string temporary = current + ".tmp";
+  std::unique_ptr<ManifestWriter> writer(new ManifestWriter);
+  Status written = writer->Begin(fs, path, number, state);
+  if (written.ok()) written = fs->SyncDirectory(directory);
+  if (written.ok()) written = WriteTemporaryCurrent(fs, temporary, number);
+  if (!written.ok()) {
+    const Status removed = fs->Remove(path);
+    static_cast<void>(removed.ok());  // what stays behind is an orphan
+    return written;
+  }
+  RETURN_IF_ERROR(fs->Rename(temporary, current));
+  RETURN_IF_ERROR(fs->SyncDirectory(directory));
+  return writer;
+}
+
+Status ManifestWriter::Begin(FileSystem* fs, const std::string& path, uint64_t number,
+                             const ManifestState& state) {
+  Result<std::unique_ptr<WritableFile>> file = fs->Create(path, /*truncate=*/true);
+  RETURN_IF_ERROR(file.status());
   const std::string header = EncodeFileHeader(kManifestMagic, number);
   RETURN_IF_ERROR((*file)->WriteAt(0, header));
-  std::unique_ptr<ManifestWriter> writer(new ManifestWriter);
-  writer->file_ = std::move(*file);
-  writer->number_ = number;
-  writer->offset_ = header.size();
-  RETURN_IF_ERROR(writer->Append(state.Snapshot()));
-  RETURN_IF_ERROR(fs->SyncDirectory(directory));
-  RETURN_IF_ERROR(SwitchCurrent(fs, directory, number));
-  return writer;
+  file_ = std::move(*file);
+  number_ = number;
+  offset_ = header.size();
+  return Append(state.Snapshot());
 }
 
 Status ManifestWriter::Append(const VersionEdit& edit) {

@@ -92,7 +92,8 @@ Result<ManifestDumpEnd> DumpManifest(
 class ManifestWriter {
  public:
   // Creates MANIFEST-`number` holding `state`, and makes CURRENT name it. A file of that name is
-  // replaced. REQUIRES: CURRENT does not name it
+  // replaced. After a failure the file is there only if CURRENT may name it.
+  // REQUIRES: CURRENT does not name it
   static Result<std::unique_ptr<ManifestWriter>> Create(FileSystem* fs,
                                                         const std::string& directory,
                                                         uint64_t number,
@@ -107,6 +108,9 @@ class ManifestWriter {
 
  private:
   ManifestWriter() = default;
+  // The file with the whole state, synced.
+  Status Begin(FileSystem* fs, const std::string& path, uint64_t number,
+               const ManifestState& state);
 
   std::unique_ptr<WritableFile> file_;
   uint64_t number_ = 0;

@@ -66,7 +66,7 @@ Status ApplyLogs(const VersionEdit& edit, ManifestState* state) {
 Status ApplyTrees(const VersionEdit& edit, ManifestState* state) {
   for (const TreeId tree : edit.created_trees) {
     if (!state->trees.try_emplace(tree).second) return Misfit("creates a tree twice,", tree);
-    if (tree >= state->next_tree_id && tree < UINT32_MAX) state->next_tree_id = tree + 1;
+    state->next_tree_id = std::max(state->next_tree_id, tree + 1);
   }
   for (const TreeId tree : edit.dropped_trees) {
     if (state->trees.erase(tree) == 0) return Misfit("drops a tree that is not there,", tree);

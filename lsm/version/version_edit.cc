@@ -2,6 +2,7 @@
 #include "lsm/version/version_edit.h"
 
 #include "lsm/format/coding.h"
+#include "lsm/format/file_names.h"
 #include "lsm/util/quote.h"
 
 namespace lsm {
@@ -62,7 +63,11 @@ bool GetSequence(std::string_view* input, SequenceNumber* sequence) {
 
 // A number in a file's name.
 bool GetFileNumber(std::string_view* input, uint64_t* number) {
-  return GetVarint64(input, number) && *number > 0 && *number < UINT64_MAX;
+  return GetVarint64(input, number) && *number > 0 && *number <= kMaxFileNumber;
+}
+
+bool GetTree(std::string_view* input, TreeId* tree) {
+  return GetVarint32(input, tree) && *tree <= kMaxTreeId;
 }
 
 bool GetLevel(std::string_view* input, int* level) {
@@ -97,7 +102,7 @@ bool GetBlobs(std::string_view* input, std::vector<BlobReference>* blobs) {
 }
 
 bool GetFile(std::string_view* input, FileMetadata* file) {
-  return GetFileNumber(input, &file->file) && GetVarint32(input, &file->slice_tree) &&
+  return GetFileNumber(input, &file->file) && GetTree(input, &file->slice_tree) &&
          GetVarint64(input, &file->file_size) && GetVarint64(input, &file->slice_size) &&
          file->slice_size <= file->file_size && GetVarint64(input, &file->entries) &&
          GetVarint64(input, &file->tombstones) && file->tombstones <= file->entries &&
@@ -123,7 +128,7 @@ bool Append(bool good, std::vector<T>* list, const T& value) {
 }
 
 bool GetTreeFlushed(std::string_view* input, VersionEdit::TreeFlushed* flushed) {
-  if (!GetVarint32(input, &flushed->tree) || !GetSequence(input, &flushed->through)) return false;
+  if (!GetTree(input, &flushed->tree) || !GetSequence(input, &flushed->through)) return false;
   for (int64_t& counter : flushed->counters) {
     if (!GetVarintSigned64(input, &counter)) return false;
   }
@@ -135,9 +140,9 @@ bool GetTreeField(std::string_view* input, Tag tag, VersionEdit* edit) {
   TreeId tree = 0;
   switch (tag) {
     case Tag::kCreateTree:
-      return Append(GetVarint32(input, &tree), &edit->created_trees, tree);
+      return Append(GetTree(input, &tree), &edit->created_trees, tree);
     case Tag::kDropTree:
-      return Append(GetVarint32(input, &tree), &edit->dropped_trees, tree);
+      return Append(GetTree(input, &tree), &edit->dropped_trees, tree);
     case Tag::kTreeFlushed: {
       VersionEdit::TreeFlushed flushed;
       const bool good = GetTreeFlushed(input, &flushed);
@@ -145,14 +150,14 @@ bool GetTreeField(std::string_view* input, Tag tag, VersionEdit* edit) {
     }
     case Tag::kRemoveFile: {
       VersionEdit::RemovedFile file;
-      const bool good = GetVarint32(input, &file.tree) && GetLevel(input, &file.level) &&
+      const bool good = GetTree(input, &file.tree) && GetLevel(input, &file.level) &&
                         GetFileNumber(input, &file.file);
       return Append(good, &edit->removed_files, file);
     }
     case Tag::kAddFile: {
       VersionEdit::AddedFile file;
-      const bool good = GetVarint32(input, &file.tree) && GetLevel(input, &file.level) &&
-                        GetFile(input, &file.file);
+      const bool good =
+          GetTree(input, &file.tree) && GetLevel(input, &file.level) && GetFile(input, &file.file);
       return Append(good, &edit->added_files, file);
     }
     default:
@@ -167,7 +172,7 @@ bool GetField(std::string_view* input, Tag tag, VersionEdit* edit) {
       return Keep(GetFileNumber(input, &number), &edit->next_file_number, number);
     case Tag::kNextTreeId: {
       TreeId tree = 0;
-      return Keep(GetVarint32(input, &tree), &edit->next_tree_id, tree);
+      return Keep(GetTree(input, &tree), &edit->next_tree_id, tree);
     }
     case Tag::kWalSyncedThrough:
       return Keep(GetSequence(input, &number), &edit->wal_synced_through, number);

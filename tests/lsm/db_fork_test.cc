@@ -168,6 +168,33 @@ TEST_CASE("a fork whose group cannot be appended is gone, and its source is whol
   forest.CheckAll();
 }
 
+TEST_CASE("a fork is compacted when its group is in the log, and not before") {
+  Options options = SmallOptions();
+  options.l0_merge_trigger = 2;
+  Forest forest(options);
+  for (int i = 0; i < 2; ++i) {
+    forest.Put(forest.tree, "k", std::to_string(i));
+    REQUIRE(forest.db->Flush(forest.tree).ok());
+  }
+  REQUIRE(forest.db->Stats().compactions == 0);
+  REQUIRE(forest.db->Stats().l0_files_max == 2);
+  const uint64_t l0_bytes = forest.db->Stats().levels[0].bytes;
+  const TreeId fork = forest.db->NewTreeId();
+  WriteBatch unit;
+  unit.ForkTree(fork, forest.tree);
+  {
+    const auto writer = forest.db->LockWriter();
+    REQUIRE(writer->Commit(unit).ok());
+    forest.db.RunAll();
+    CHECK(forest.db->Stats().compaction_bytes_read == l0_bytes);  // the source's
+    REQUIRE(writer->CloseGroup().ok());
+  }
+  forest.db.RunAll();
+  CHECK(forest.db->Stats().compaction_bytes_read == 2 * l0_bytes);
+  CHECK(forest.db.Get("k", fork) == "1");
+  CHECK(forest.db->Stats().l0_files_max == 0);
+}
+
 TEST_CASE("a shared memtable counts once, and one flush serves all who share it") {
   Forest forest;
   forest.Put(forest.tree, "k", std::string(5000, 'v'));

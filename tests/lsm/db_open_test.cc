@@ -3,6 +3,7 @@
 
 #include "doctest/doctest.h"
 #include "lsm/format/file_names.h"
+#include "lsm/version/manifest.h"
 #include "tests/lsm/db_test_util.h"
 
 namespace lsm {
@@ -40,6 +41,30 @@ TEST_CASE("a directory with somebody else's file is refused by that file's name,
   CHECK(opened.IsInvalidArgument());
   CHECK(opened.ToString().find("dump.rdb") != std::string::npos);
   CHECK(db.fs()->Files() == std::vector<std::string>{"db/dump.rdb"});
+}
+
+TEST_CASE("numbers from which nobody can count on are refused before anything is written") {
+  TestDb db;
+  Populate(&db);
+  SUBCASE("a name that is no file's of ours") {
+    db.fs()->SetContents("db/18446744073709551615.sst", "x");
+    CHECK(db.Open().IsInvalidArgument());
+  }
+  SUBCASE("one that leaves no room") {
+    db.fs()->SetContents("db/" + std::to_string(kMaxFileNumber) + ".sst", "x");
+    CHECK(db.Open().IsCorruption());
+  }
+  SUBCASE("a tree") {
+    const Result<ManifestRecovery> manifest = RecoverManifest(db.fs(), kDirectory);
+    REQUIRE(manifest.ok());
+    ManifestState state = manifest->state;
+    state.next_tree_id = kMaxTreeId;
+    REQUIRE(ManifestWriter::Create(db.fs(), kDirectory, 900, state).ok());
+    CHECK(db.Open().IsCorruption());
+  }
+  const std::vector<std::string> before = db.fs()->Files();
+  CHECK(!db.Open().ok());
+  CHECK(db.fs()->Files() == before);
 }
 
 TEST_CASE("an absent directory is made only if that is asked for") {

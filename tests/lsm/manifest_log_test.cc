@@ -130,5 +130,38 @@ TEST_CASE("an edit that cannot be written is part of the next manifest, or of no
   CHECK(fixture.Recovered() == Text(fixture.log()->state()));
 }
 
+TEST_CASE("new manifests that cannot be put in force do not pile up") {
+  Fixture fixture;
+  FaultPlan plan;
+  fixture.fs()->SetInterceptor(&plan);
+  const auto manifests = [&] {
+    size_t count = 0;
+    for (const std::string& path : fixture.fs()->Files()) {
+      count += path.find("MANIFEST") != std::string::npos ? 1 : 0;
+    }
+    return count;
+  };
+  size_t allowed = 1;
+  SUBCASE("they cannot be synced") {
+    plan.Add({.call = FileCall::kSync, .count = FaultPlan::kForEver});
+  }
+  SUBCASE("CURRENT cannot be written") {
+    plan.Add({.call = FileCall::kCreate, .suffix = ".tmp", .count = FaultPlan::kForEver});
+    plan.Add({.call = FileCall::kWrite});
+  }
+  SUBCASE("the directory cannot be synced behind the switch") {
+    plan.Add({.call = FileCall::kWrite});
+    plan.Add({.call = FileCall::kSyncDirectory, .first = 2, .count = FaultPlan::kForEver});
+    allowed = 2;  // CURRENT may name either
+  }
+  for (int i = 0; i < 20; ++i) CHECK(!fixture.Record(Add(1, 6)).ok());
+  CHECK(manifests() == allowed);
+  plan.ClearFaults();
+  REQUIRE(fixture.Record(Add(1, 6)).ok());
+  CHECK(manifests() == 1);
+  fixture.fs()->SetInterceptor(nullptr);
+  CHECK(fixture.Recovered() == Text(fixture.log()->state()));
+}
+
 }  // namespace
 }  // namespace lsm

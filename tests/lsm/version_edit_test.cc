@@ -8,6 +8,7 @@
 #include <string>
 
 #include "lsm/format/coding.h"
+#include "lsm/format/file_names.h"
 #include "lsm/random.h"
 #include "tests/support/golden.h"
 
@@ -142,8 +143,16 @@ TEST_CASE("fields that no writer makes are corruption") {
   CHECK_FALSE(VersionEdit::Decode(field(3, {6}) + field(1, {5})).ok());  // out of order
   CHECK_FALSE(VersionEdit::Decode(field(3, {6}) + field(3, {6})).ok());  // twice
   CHECK_FALSE(VersionEdit::Decode(field(3, {kMaxSequence + 1})).ok());
-  CHECK_FALSE(VersionEdit::Decode(field(6, {0})).ok());                            // file 0
-  CHECK_FALSE(VersionEdit::Decode(field(9, {uint64_t{1} << 32})).ok());            // tree id
+  CHECK_FALSE(VersionEdit::Decode(field(6, {0})).ok());                  // file 0
+  CHECK_FALSE(VersionEdit::Decode(field(9, {uint64_t{1} << 32})).ok());  // tree id
+  // Numbers from which nobody could count on.
+  CHECK(VersionEdit::Decode(field(6, {kMaxFileNumber})).ok());
+  CHECK_FALSE(VersionEdit::Decode(field(6, {kMaxFileNumber + 1})).ok());
+  CHECK_FALSE(VersionEdit::Decode(field(1, {kMaxFileNumber + 1})).ok());
+  CHECK_FALSE(with_blobs({1, kMaxFileNumber + 1, 100, 2, 90}));
+  CHECK(VersionEdit::Decode(field(9, {kMaxTreeId})).ok());
+  CHECK_FALSE(VersionEdit::Decode(field(9, {uint64_t{kMaxTreeId} + 1})).ok());
+  CHECK_FALSE(VersionEdit::Decode(field(2, {uint64_t{kMaxTreeId} + 1})).ok());
   CHECK_FALSE(VersionEdit::Decode(field(12, {1, uint64_t{kMaxLevels}, 7})).ok());  // level
   CHECK_FALSE(VersionEdit::Decode(field(13, {1, 0, 7, 1, 4096, 4000, 10, 11, 1, 9}) +
                                   std::string("\1a\1b\0", 5))

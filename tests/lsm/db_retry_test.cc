@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Background work that fails for long: what it leaves behind stays within bounds, and the failures
+// of one tree are its own.
+
+#include <functional>
+
+#include "doctest/doctest.h"
+#include "tests/lsm/db_test_util.h"
+#include "tests/support/fault_plan.h"
+
+namespace lsm {
+namespace {
+
+using db_test::Key;
+using db_test::SmallOptions;
+using db_test::TestDb;
+
+bool IsOfManifest(std::string_view path) { return path.find("MANIFEST") != std::string_view::npos; }
+
+// A writer that does not wait while writes are stopped; whether they are does not matter.
+void TryPut(TestDb* db, const std::string& key, TreeId tree = 0) {
+  WriteBatch unit;
+  unit.Put(tree, key, std::string(500, 'v'));
+  const auto writer = (*db)->LockWriter();
+  if (!writer->Commit(unit).ok()) return;
+  const Status closed = writer->CloseGroup().status();
+  static_cast<void>(closed.ok());
+}
+
+// What a server asks for while its disk fails.
+void TryForLong(TestDb* db) {
+  for (int i = 0; i < 50; ++i) {
+    db->clock()->Advance(1'000'000);
+    TryPut(db, Key(i));
+    (*db)->RequestSync();
+    db->RunAll();
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a rescue that fails again and again leaves no more files than one try makes") {
+  TestDb db;
+  REQUIRE(db.Open().ok());
+  for (int i = 0; i < 10; ++i) TryPut(&db, Key(i));
+  db.RunAll();
+  const size_t before = db.fs()->Files().size();
+  FaultPlan plan;
+  db.fs()->SetInterceptor(&plan);
+  plan.Add({.call = FileCall::kSync, .suffix = ".wal", .count = FaultPlan::kForEver});
+  SUBCASE("for want of a segment") {
+    plan.Add({.call = FileCall::kCreate, .suffix = ".wal", .count = FaultPlan::kForEver});
+  }
+  SUBCASE("for want of a manifest") {
+    plan.SetHook([](const FileCallInfo& info, uint64_t) {
+      return IsOfManifest(info.path) ? Status::IoError("no manifest") : Status();
+    });
+  }
+  TryForLong(&db);
+  CHECK(!db->BackgroundError().ok());
+  CHECK(db.fs()->Files().size() <= before + 3);
+  plan.ClearFaults();
+  plan.SetHook(nullptr);
+  TryForLong(&db);
+  CHECK(db->BackgroundError().ok());
+  CHECK(db.Get(Key(0)) == std::string(500, 'v'));
+  CHECK(db.fs()->Files().size() <= before + 3);
+  db.fs()->SetInterceptor(nullptr);
+}
+
+TEST_CASE("while no manifest can be written, flushes and compactions write nothing else either") {
+  Options options = SmallOptions();
+  options.memtable_size = size_t{4} << 10;
+  options.l0_merge_trigger = 2;
+  options.wal_segment_size = size_t{8} << 10;
+  options.blob_value_size = 400;
+  TestDb db(options);
+  REQUIRE(db.Open().ok());
+  for (int i = 0; i < 10; ++i) TryPut(&db, Key(i));
+  REQUIRE(db->FlushAll().ok());
+  db.RunAll();
+  const size_t before = db.fs()->Files().size();
+  FaultPlan plan;
+  db.fs()->SetInterceptor(&plan);
+  plan.SetHook([](const FileCallInfo& info, uint64_t) {
+    return IsOfManifest(info.path) ? Status::IoError("no manifest") : Status();
+  });
+  TryForLong(&db);
+  CHECK(!db->BackgroundError().ok());
+  // A flush, a compaction and a segment that were under way, each with its blob file.
+  CHECK(db.fs()->Files().size() <= before + 8);
+  plan.SetHook(nullptr);
+  TryForLong(&db);
+  CHECK(db->BackgroundError().ok());
+  REQUIRE(db->CompactTree(0).ok());
+  db.RunAll();
+  CHECK(db.fs()->Files().size() <= before + 3);
+  db.fs()->SetInterceptor(nullptr);
+}
+
+}  // namespace lsm

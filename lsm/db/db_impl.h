@@ -177,7 +177,8 @@ class DBImpl final : public DB {
   void LeaveTables(Tree* tree) REQUIRES_LOCK(mutex_);
   // Whether everything that the fork has from its source is in files, once `plan` (may be null) is.
   bool IsForkReady(const Tree& fork, const FlushPlan* plan) const REQUIRES_LOCK(mutex_);
-  // The first of structural_ that an edit may record which comes with `plan` (may be null).
+  // The first of structural_, whole units, that an edit may record which comes with `plan` (may be
+  // null).
   std::vector<StructuralOp> RecordableOps(SequenceNumber durable, const FlushPlan* plan) const
       REQUIRES_LOCK(mutex_);
   void AddWhatForksNeed(FlushPlan* plan) REQUIRES_LOCK(mutex_);

@@ -139,7 +139,8 @@ std::vector<StructuralOp> DBImpl::RecordableOps(SequenceNumber durable,
   std::vector<StructuralOp> ops;
   size_t recordable = 0;
   SequenceNumber needed_drop = 0;  // forks without their tables go only with this one
-  for (const StructuralOp& op : structural_) {
+  for (size_t i = 0; i < structural_.size(); ++i) {
+    const StructuralOp& op = structural_[i];
     if (op.sequence > durable) break;
     if (op.kind == StructuralOp::Kind::kFork) {
       const Tree& fork = *trees_.at(op.tree);
@@ -149,7 +150,10 @@ std::vector<StructuralOp> DBImpl::RecordableOps(SequenceNumber durable,
       }
     }
     ops.push_back(op);
-    if (needed_drop <= op.sequence) recordable = ops.size();
+    // A replay passes over units, not over parts of them.
+    const bool unit_ends =
+        i + 1 == structural_.size() || structural_[i + 1].sequence != op.sequence;
+    if (unit_ends && needed_drop <= op.sequence) recordable = ops.size();
   }
   ops.resize(recordable);
   return ops;

@@ -368,6 +368,37 @@ TEST_CASE("a fork that is dropped while what it shares is flushed is not half re
   forest.CheckAll();
 }
 
+TEST_CASE("of a unit with several forks and a new tree nothing is recorded before all can be") {
+  Forest forest;
+  forest.Put(forest.tree, "k", "v");
+  const TreeId fork = forest.db->NewTreeId();
+  const TreeId dropped = forest.db->NewTreeId();
+  const TreeId created = forest.db->NewTreeId();
+  WriteBatch unit;
+  unit.ForkTree(fork, forest.tree);
+  unit.ForkTree(dropped, forest.tree);
+  unit.CreateTree(created);
+  unit.Put(created, "k", "first");
+  forest.Write(unit);
+  forest.db.RunAll();
+  FaultPlan plan;
+  bool done = false;
+  plan.SetHook([&](const FileCallInfo& info, uint64_t ordinal) {
+    if (!done && info.call == FileCall::kCreate && info.path.ends_with(".sst")) {
+      done = true;
+      forest.Drop(dropped);
+    }
+    const bool records = info.path.find("MANIFEST") != std::string_view::npos;
+    if (done && records && info.call == FileCall::kSync) plan.CutPowerAfter(ordinal);
+    return Status();
+  });
+  forest.db.fs()->SetInterceptor(&plan);
+  static_cast<void>(forest.db->Flush(fork).ok());  // what comes behind its edit fails
+  REQUIRE(plan.power_is_off());
+  REQUIRE(forest.db.Kill().ToString() == "OK");
+  forest.CheckAll();
+}
+
 TEST_CASE("a checkpoint taken while a fork is pending has the fork") {
   Forest forest;
   forest.Put(forest.tree, "file", "v");

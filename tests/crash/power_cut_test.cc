@@ -22,12 +22,7 @@ namespace {
 constexpr uint64_t kSeedsToFindABug = 5000;
 
 bool FindPlantedBugs(uint64_t units) {
-  for (const PlantedBug bug :
-       {PlantedBug::kSkippedDirectorySync, PlantedBug::kManifestBeforeSst,
-        PlantedBug::kBlobAheadOfSync, PlantedBug::kSstAheadOfLog,
-        PlantedBug::kRecycledWithoutGeneration, PlantedBug::kAcknowledgedBeforeSync,
-        PlantedBug::kLostRecordInTheMiddle, PlantedBug::kForkedOntoLaterData,
-        PlantedBug::kForgottenOwner}) {
+  for (const PlantedBug bug : kPlantedBugs) {
     bool found = false;
     for (uint64_t seed = 1; seed <= kSeedsToFindABug && !found; ++seed) {
       const PowerCutResult result = RunPowerCuts(seed, bug, units);
@@ -57,10 +52,16 @@ class Campaign {
     }
     std::printf(
         "\n%llu runs: %llu units, %llu deaths (%llu with a flush in flight, %llu while "
-        "opening), %llu flushes, %llu compactions; %llu violations\n",
+        "opening), %llu flushes, %llu compactions; %llu deaths with several levels below L0, %llu "
+        "of them with more than two; %llu violations\n",
         Number(done_), Number(total_.units), Number(total_.deaths),
         Number(total_.cuts_with_flush_in_flight), Number(total_.cuts_while_opening),
-        Number(total_.flushes), Number(total_.compactions), Number(violations_));
+        Number(total_.flushes), Number(total_.compactions), Number(total_.lives_of_several_levels),
+        Number(total_.lives_of_many_levels), Number(violations_));
+    if (runs_ >= 50 && total_.lives_of_many_levels == 0) {
+      std::printf("no database had more than two levels below L0\n");
+      return false;
+    }
     return violations_ == 0;
   }
 
@@ -84,6 +85,8 @@ class Campaign {
       total_.cuts_while_opening += result.cuts_while_opening;
       total_.flushes += result.flushes;
       total_.compactions += result.compactions;
+      total_.lives_of_several_levels += result.lives_of_several_levels;
+      total_.lives_of_many_levels += result.lives_of_many_levels;
       if (++done_ % 500 == 0) {
         std::fprintf(stderr, "\r%llu of %llu runs", Number(done_), Number(runs_));
       }

@@ -168,7 +168,7 @@ class RepairTest {
     lsm::ModelDb model;
     for (int i = 0; i < kUnits; ++i) {
       const lsm::WriteBatch unit = MakeUnit(db.get(), model.content(), model.units() + 1, &random_,
-                                            Forks::kNone);  // a lost record would be lost twice
+                                            {.forks = false});  // a lost record would be lost twice
       if (!db->Write(unit, false).ok()) Die("write failed");
       model.Apply(unit);
       if (i % 8 == 0) executor.RunAll();

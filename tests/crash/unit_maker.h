@@ -13,10 +13,17 @@
 
 namespace crash {
 
+struct UnitShape {
+  bool forks = true;
+  uint64_t keys = 60;           // different ones, more or less
+  uint64_t max_operations = 5;  // of puts and deletes
+  uint64_t max_value = 120;     // bytes, but for a few that are larger
+  size_t max_trees = 6;
+};
+
 // A unit that fits `content`; it is applied to nothing yet. Every unit differs from the one before
 // in what it leaves, so that each prefix is told from its neighbours: `ordinal` is stored.
-enum class Forks { kNone, kSome };
 lsm::WriteBatch MakeUnit(lsm::DB* db, const lsm::DbContent& content, uint64_t ordinal,
-                         lsm::Random* random, Forks forks = Forks::kSome);
+                         lsm::Random* random, const UnitShape& shape = {});
 
 }  // namespace crash

@@ -196,6 +196,37 @@ TEST_CASE("when the power is cut the chosen call is the last, and everything fai
   }
 }
 
+TEST_CASE("a power cut within a write leaves the first bytes of it, and nothing works after it") {
+  for (uint64_t tear = 0; tear <= 6; ++tear) {
+    CAPTURE(tear);
+    Machine machine;
+    auto file = machine.Create("a");  // call 1
+    REQUIRE(machine.fs.SyncDirectory("").ok());
+    machine.plan.CutPowerWithin(4, tear);
+    CHECK(file->WriteAt(0, "first").ok());
+    CHECK(!machine.plan.power_is_off());
+    CHECK(!file->WriteAt(5, "then").ok());
+    CHECK(machine.plan.power_is_off());
+    CHECK(!file->WriteAt(9, "more").ok());
+    CHECK(!file->Sync().ok());
+    CHECK(machine.fs.Contents("a").size() == 5 + tear % 5);
+    machine.plan.CutPowerAfter(FaultPlan::kForEver);
+    CHECK(file->Sync().ok());
+  }
+}
+
+TEST_CASE("a fault may be meant for calls that change nothing, too, and is counted") {
+  Machine machine;
+  auto file = machine.Create("a");
+  machine.plan.Add({.any_call = true, .first = 2});
+  CHECK(machine.fs.Exists("a").ok());
+  CHECK(machine.plan.faults_met() == 0);
+  CHECK(machine.fs.FileSize("a").status().IsIoError());
+  CHECK(machine.plan.faults_met() == 1);
+  CHECK(machine.fs.FileSize("a").ok());
+  CHECK(machine.plan.faults_met() == 1);
+}
+
 TEST_CASE("with write-back in between, a cut may leave what no sync has asked for") {
   std::set<std::string> outcomes;
   for (uint64_t seed = 0; seed < 100; ++seed) {

@@ -28,6 +28,10 @@ Status InjectedFailure(const FileCallInfo& info, Status::Code code) {
                                                 : "Input/output error (injected)");
 }
 
+FileVerdict PowerIsOff(const FileCallInfo& info) {
+  return FileVerdict::Fail(Failure(info, Status::Code::kIoError, "power is off"));
+}
+
 FileVerdict VerdictOf(const FaultPlan::Fault& fault, const FileCallInfo& info) {
   if (fault.effect == FaultPlan::Effect::kPretend) return FileVerdict::Pretend();
   FileVerdict verdict;
@@ -54,6 +58,14 @@ void FaultPlan::ClearFaults() {
 void FaultPlan::CutPowerAfter(uint64_t ordinal) {
   MutexLock lock(&mutex_);
   last_call_ = ordinal;
+  tear_.reset();
+}
+
+void FaultPlan::CutPowerWithin(uint64_t ordinal, uint64_t tear) {
+  VARVE_CHECK(ordinal > 0);
+  MutexLock lock(&mutex_);
+  last_call_ = ordinal;
+  tear_ = tear;
 }
 
 bool FaultPlan::power_is_off() const {
@@ -72,6 +84,11 @@ void FaultPlan::WriteBackInBetween(MemFileSystem* fs, uint64_t seed, uint64_t on
 uint64_t FaultPlan::calls() const {
   MutexLock lock(&mutex_);
   return calls_;
+}
+
+uint64_t FaultPlan::faults_met() const {
+  MutexLock lock(&mutex_);
+  return faults_met_;
 }
 
 void FaultPlan::StartTrace(Trace kind) {
@@ -110,16 +127,22 @@ void FaultPlan::AddToTrace(const FileCallInfo& info) {
 const FaultPlan::Fault* FaultPlan::Match(const FileCallInfo& info) {
   for (ActiveFault& active : faults_) {
     const Fault& fault = active.fault;
-    if (fault.call.has_value() ? info.call != *fault.call : !ChangesSomething(info.call)) continue;
+    const bool meant = fault.call.has_value() ? info.call == *fault.call
+                                              : fault.any_call || ChangesSomething(info.call);
+    if (!meant) continue;
     if (!info.path.ends_with(fault.suffix) && !info.target.ends_with(fault.suffix)) continue;
     ++active.seen;
-    if (active.seen >= fault.first && active.seen - fault.first < fault.count) return &fault;
+    if (active.seen >= fault.first && active.seen - fault.first < fault.count) {
+      ++faults_met_;
+      return &fault;
+    }
   }
   return nullptr;
 }
 
-// 1. Without power nothing works. 2. Count, trace. 3. The system may write something back by
-// itself. 4. The hook may object. 5. A fault may apply.
+// 1. Without power nothing works. 2. Count, trace. 3. The power may go within this call. 4. The
+// system may write something back by itself. 5. The hook may object; the power may go meanwhile.
+// 6. A fault may apply.
 FileVerdict FaultPlan::Before(const FileCallInfo& info) {
   const bool changes = ChangesSomething(info.call);
   uint64_t ordinal = 0;
@@ -127,12 +150,15 @@ FileVerdict FaultPlan::Before(const FileCallInfo& info) {
   Random write_back_random(0);
   {
     MutexLock lock(&mutex_);
-    if (calls_ >= last_call_) {
-      return FileVerdict::Fail(Failure(info, Status::Code::kIoError, "power is off"));
-    }
+    if (calls_ >= last_call_) return PowerIsOff(info);
     if (changes) {
       ordinal = ++calls_;
       AddToTrace(info);
+      if (ordinal == last_call_ && tear_.has_value()) {
+        FileVerdict torn = PowerIsOff(info);
+        if (info.call == FileCall::kWrite) torn.torn_at = *tear_ % (info.size + 1);
+        return torn;
+      }
       if (write_back_fs_ != nullptr && write_back_random_.OneIn(write_back_one_in_)) {
         write_back_fs = write_back_fs_;
         write_back_random = Random(write_back_random_.Next64());
@@ -145,6 +171,7 @@ FileVerdict FaultPlan::Before(const FileCallInfo& info) {
     if (!status.ok()) return FileVerdict::Fail(std::move(status));
   }
   MutexLock lock(&mutex_);
+  if (changes && calls_ != ordinal && calls_ >= last_call_) return PowerIsOff(info);
   const Fault* const fault = Match(info);
   return fault == nullptr ? FileVerdict::Proceed() : VerdictOf(*fault, info);
 }

@@ -45,6 +45,7 @@ class FaultPlan : public FileInterceptor {
 
   struct Fault {
     std::optional<FileCall> call = {};  // absent: every call that changes something
+    bool any_call = false;              // without `call`: those that change nothing, too
     std::string suffix = {};            // of the path, or of the new name; empty: of any
     uint64_t first = 1;                 // which of the matching calls is the first to fail
     uint64_t count = 1;                 // how many do
@@ -69,8 +70,11 @@ class FaultPlan : public FileInterceptor {
   void SetHook(Hook hook) { hook_ = std::move(hook); }
 
   // The call with this ordinal is the last that is performed; every later call of any kind fails.
-  // 0: the power is off at once.
+  // 0: the power is off at once. kForEver: it stays, or is back.
   void CutPowerAfter(uint64_t ordinal);
+  // The power goes in the middle of the call with this ordinal: of a write, the first bytes are
+  // written, how many `tear` says; other calls are not performed. REQUIRES: ordinal > 0
+  void CutPowerWithin(uint64_t ordinal, uint64_t tear);
   bool power_is_off() const;
 
   // Before each call that changes something, one time in `one_in`, `fs` writes back some of what is
@@ -79,6 +83,8 @@ class FaultPlan : public FileInterceptor {
 
   // Calls that change something, so far; those that failed count.
   uint64_t calls() const;
+  // Calls that ran into a fault.
+  uint64_t faults_met() const;
   // The calls that change something from now on, by the last part of their paths.
   void StartTrace(Trace kind);
   std::vector<std::string> TakeTrace();
@@ -100,6 +106,8 @@ class FaultPlan : public FileInterceptor {
   std::vector<ActiveFault> faults_ GUARDED_BY(mutex_);
   uint64_t calls_ GUARDED_BY(mutex_) = 0;
   uint64_t last_call_ GUARDED_BY(mutex_) = kForEver;
+  std::optional<uint64_t> tear_ GUARDED_BY(mutex_);  // of the last call; absent: it is performed
+  uint64_t faults_met_ GUARDED_BY(mutex_) = 0;
   std::optional<Trace> trace_kind_ GUARDED_BY(mutex_);
   std::vector<std::string> trace_ GUARDED_BY(mutex_);
   MemFileSystem* write_back_fs_ GUARDED_BY(mutex_) = nullptr;

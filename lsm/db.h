@@ -72,10 +72,10 @@ class ReadView {
   // all of them at once. Changes nothing, and may do nothing.
   virtual void Prefetch(TreeId tree, std::span<const std::string_view> keys) = 0;
 
-  // From now on, or no longer, this view reads in memory only. What the disk alone could answer is
-  // refused with kWouldBlock: by Get, and by iterators made meanwhile, which end there. The view
-  // notes what was lacking. To try again, Fetch that, and make the iterators anew; each try comes
-  // at least one file or block further.
+  // From now on, or no longer, this view reads in memory only. What the disk alone could answer, or
+  // a block so large that to uncompress it takes as long, is refused with kWouldBlock: by Get, and
+  // by iterators made meanwhile, which end there. The view notes what was lacking. To try again,
+  // Fetch that, and make the iterators anew; each try comes at least one file or block further.
   virtual void SetMemoryOnly(bool memory_only) = 0;
   // Notes what Get would lack for any of these keys, so that it is fetched together.
   // REQUIRES: the view reads in memory only
@@ -274,11 +274,13 @@ class DB {
   // Reads from disk what `read` names, everything at the same time, and then calls `done` once with
   // OK or the first failure: on a worker, or, if the database is closing (kAborted), within this
   // call. What several have asked for is read once. `done` must not wait for the database.
+  // What is fetched, or was and is not let go of yet, may take half the block cache; beyond that
+  // one ColdRead at a time is fetched, in the order of the calls.
   // REQUIRES: `read` is from TakeMissing and was not fetched before
   virtual void Fetch(std::shared_ptr<ColdRead> read, std::function<void(const Status&)> done) = 0;
 
-  // Changes Options::memory_limit. What is beyond it goes at once, but for memtables: these are
-  // flushed, and writes slow down meanwhile.
+  // Changes Options::memory_limit. What is beyond it goes in the background: caches at once,
+  // memtables as they are flushed, and writes slow down meanwhile.
   virtual void SetMemoryLimit(size_t bytes) = 0;
 
   virtual DbStats Stats() const = 0;

@@ -61,6 +61,8 @@ class WritableFile {
   // Reserves disk space for [0, size) so that later writes there cannot fail for want of it.
   // The file's length becomes at least `size`; unwritten bytes read as zero.
   virtual Status Allocate(uint64_t size) = 0;
+  // The same for a file whose bytes nobody needs any more: each is zero afterwards, or what it was.
+  virtual Status AllocateAnew(uint64_t size) { return Allocate(size); }
   virtual Status Truncate(uint64_t size) = 0;
   // Advice for a large file that is written once, from front to back: what is written from now on
   // goes to disk without waiting for Sync, so that reads never queue behind a heap of dirty pages.

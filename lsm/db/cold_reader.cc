@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "lsm/db/cold_reader.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "lsm/util/check.h"
@@ -13,32 +14,62 @@ ColdReader::PartKey ColdReader::KeyOf(const MissingPart& part) {
           part.table != nullptr ? part.block : TableReader::kNoBlock};
 }
 
+ColdReadImpl::~ColdReadImpl() {
+  blocks_.clear();
+  if (reader_ != nullptr) reader_->Release(bytes_);
+}
+
 void ColdReader::Fetch(std::shared_ptr<ColdReadImpl> read,
                        std::function<void(const Status&)> done) {
-  std::vector<MissingPart> jobs;
-  bool nothing_to_wait_for = false;
+  VARVE_CHECK(read->reader_ == nullptr);
+  read->reader_ = this;
+  read->done_ = std::move(done);
+  Jobs jobs;
   {
     MutexLock lock(&mutex_);
-    VARVE_CHECK(!read->fetched_);
-    read->fetched_ = true;
-    read->done_ = std::move(done);
     if (stopped_) read->status_ = Status::Aborted("the database is closing");
-    nothing_to_wait_for = stopped_ || read->parts_.empty();
-    if (!nothing_to_wait_for) {
-      read->waiting_for_ = read->parts_.size();
-      for (const MissingPart& part : read->parts_) {
-        Waiters& waiters = flight_[KeyOf(part)];
-        if (waiters.empty()) {
-          jobs.push_back(part);
-        } else {
-          ++figures_.joined;
-        }
-        waiters.push_back(read);
-      }
-      jobs_ += jobs.size();
+    if (!stopped_ && !read->parts_.empty()) {
+      queue_.push_back(std::exchange(read, nullptr));
+      jobs = TakeJobs();
     }
   }
-  if (nothing_to_wait_for) return Finish(read);
+  if (read != nullptr) return Finish(read);
+  Schedule(std::move(jobs));
+}
+
+ColdReader::Jobs ColdReader::TakeJobs() {
+  // Less than this is not worth waiting for.
+  constexpr size_t kLeastRoom = size_t{4} << 20;
+  const size_t room = std::max(blocks_->capacity_bytes() / 2, kLeastRoom);
+  Jobs jobs;
+  while (!queue_.empty()) {
+    size_t bytes = 0;
+    for (const MissingPart& part : queue_.front()->parts_) {
+      if (part.blob) bytes += part.blob->stored_size();
+      if (part.table != nullptr) bytes += part.table->BlockSize(part.block);
+    }
+    if (under_way_ > 0 && (pinned_ > room || bytes > room - pinned_)) break;
+    std::shared_ptr<ColdReadImpl> read = std::move(queue_.front());
+    queue_.pop_front();
+    ++under_way_;
+    pinned_ += bytes;
+    read->bytes_ = bytes;
+    read->waiting_for_ = read->parts_.size();
+    for (const MissingPart& part : read->parts_) {
+      Waiters& waiters = flight_[KeyOf(part)];
+      if (waiters.empty()) {
+        jobs.push_back(part);
+      } else {
+        ++figures_.joined;
+      }
+      waiters.push_back({read, part.ahead});
+    }
+  }
+  jobs_ += jobs.size();
+  return jobs;
+}
+
+void ColdReader::Schedule(Jobs jobs) {
   for (MissingPart& part : jobs) {
     executor_->Schedule(Executor::Lane::kRead,
                         [this, part = std::move(part)]() mutable { RunJob(std::move(part)); });
@@ -67,11 +98,35 @@ ColdReader::Fetched ColdReader::Read(const MissingPart& part) {
   return fetched;
 }
 
-bool ColdReader::Receive(Fetched fetched, ColdReadImpl* read) {
-  if (read->status_.ok()) read->status_ = std::move(fetched.status);
-  if (fetched.table != nullptr) read->tables_.push_back(std::move(fetched.table));
-  if (!fetched.block.empty()) read->blocks_.push_back(std::move(fetched.block));
-  return --read->waiting_for_ == 0;
+void ColdReader::Receive(Fetched fetched, const Waiter& waiter) {
+  ColdReadImpl* const read = waiter.read.get();
+  Jobs jobs;
+  {
+    MutexLock lock(&mutex_);
+    const bool tolerable = waiter.ahead && !fetched.status.IsAborted();
+    if (read->status_.ok() && !tolerable) read->status_ = std::move(fetched.status);
+    if (fetched.table != nullptr) read->tables_.push_back(std::move(fetched.table));
+    if (!fetched.block.empty()) read->blocks_.push_back(std::move(fetched.block));
+    if (--read->waiting_for_ != 0) return;
+    --under_way_;
+    pinned_ -= read->bytes_;
+    read->bytes_ = 0;
+    for (const BlockCache::Pin& block : read->blocks_) read->bytes_ += block.charge();
+    pinned_ += read->bytes_;
+    if (!stopped_) jobs = TakeJobs();
+  }
+  Schedule(std::move(jobs));
+  Finish(waiter.read);
+}
+
+void ColdReader::Release(size_t bytes) {
+  Jobs jobs;
+  {
+    MutexLock lock(&mutex_);
+    pinned_ -= bytes;
+    if (!stopped_) jobs = TakeJobs();
+  }
+  Schedule(std::move(jobs));
 }
 
 void ColdReader::Finish(const std::shared_ptr<ColdReadImpl>& read) {
@@ -98,16 +153,11 @@ void ColdReader::RunJob(MissingPart part) {
       MutexLock lock(&mutex_);
       waiters = std::move(flight_.extract(KeyOf(part)).mapped());
     }
-    for (const std::shared_ptr<ColdReadImpl>& read : waiters) {
+    for (const Waiter& waiter : waiters) {
       Fetched own;
       own.status = first.status;
       if (first.status.ok()) own = Read(part);
-      bool last;
-      {
-        MutexLock lock(&mutex_);
-        last = Receive(std::move(own), read.get());
-      }
-      if (last) Finish(read);
+      Receive(std::move(own), waiter);
     }
     part = MissingPart();
   }
@@ -116,8 +166,17 @@ void ColdReader::RunJob(MissingPart part) {
 }
 
 void ColdReader::Stop() {
+  std::deque<std::shared_ptr<ColdReadImpl>> queued;
+  {
+    MutexLock lock(&mutex_);
+    stopped_ = true;
+    queued.swap(queue_);
+  }
+  for (const std::shared_ptr<ColdReadImpl>& read : queued) {
+    read->status_ = Status::Aborted("the database is closing");
+    Finish(read);
+  }
   MutexLock lock(&mutex_);
-  stopped_ = true;
   while (jobs_ > 0) {
     mutex_.Unlock();
     const bool helped = executor_->HelpWhileWaiting();

@@ -2,21 +2,27 @@
 // ColdReader brings what reads in memory only have lacked from disk, many parts at a time, on the
 // executor's kRead lane.
 //
-//   1. Fetch makes a job of each part that is not in memory, and nobody else is reading.
-//   2. A job reads its part, checks it, and puts it into its cache.
-//   3. Each ColdRead that waits for the part pins it there; the one that lacks nothing any more is
+//   1. Fetch puts the ColdRead at a queue's end. Its head begins if what it lacks finds room beside
+//      what is pinned (half the block cache), or if none is under way.
+//   2. A job is made of each part that nobody else is reading.
+//   3. A job reads its part, checks it, and puts it into its cache.
+//   4. Each ColdRead that waits for the part pins it there; the one that lacks nothing any more is
 //      done, and its caller is told, on the thread that did the last step.
 // So two that wait for one block cause one device read, and what was fetched cannot leave memory
 // before the ColdRead is gone: the read that is tried again finds it however small the caches are.
+// A command that needs more than there is room for, or several that hold each a part of it, still
+// come to their ends, one step at a time.
 //
 // Thread safety: safe for concurrent use. Its lock is a leaf; neither reads nor callers' functions
-// run under it.
+// run under it, and no ColdRead is let go of.
 // Invariants: a part under way is in flight_ until its waiters are told; jobs_ counts jobs that are
-// scheduled or running, and a job reads nothing once the reader has been stopped.
+// scheduled or running, and a job reads nothing once the reader has been stopped; pinned_ is the
+// sum of the bytes_ of those that have begun and live.
 
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -33,19 +39,23 @@
 
 namespace lsm {
 
+class ColdReader;
+
 class ColdReadImpl final : public ColdRead {
  public:
   explicit ColdReadImpl(std::vector<MissingPart> parts) : parts_(std::move(parts)) {}
+  ~ColdReadImpl() override;
   size_t parts() const override { return parts_.size(); }
 
  private:
   friend class ColdReader;
 
   const std::vector<MissingPart> parts_;
+  ColdReader* reader_ = nullptr;  // null: it was not fetched
   // The reader's lock, until it is done.
+  size_t bytes_ = 0;  // of blocks: as they are stored until it is done, then as they are in memory
   std::vector<BlockCache::Pin> blocks_;
   std::vector<std::shared_ptr<const TableReader>> tables_;
-  bool fetched_ = false;
   std::function<void(const Status&)> done_;
   size_t waiting_for_ = 0;  // parts
   Status status_;           // the first failure
@@ -53,8 +63,9 @@ class ColdReadImpl final : public ColdRead {
 
 class ColdReader {
  public:
-  // What is given must outlive the reader.
-  ColdReader(Executor* executor, TableCache* tables) : executor_(executor), tables_(tables) {}
+  // What is given must outlive the reader. `blocks` is the cache of `tables`.
+  ColdReader(Executor* executor, TableCache* tables, const BlockCache* blocks)
+      : executor_(executor), tables_(tables), blocks_(blocks) {}
 
   // See DB::Fetch. REQUIRES: `read` was not fetched before
   void Fetch(std::shared_ptr<ColdReadImpl> read, std::function<void(const Status&)> done)
@@ -69,7 +80,15 @@ class ColdReader {
   Figures figures() const EXCLUDES_LOCK(mutex_);
 
  private:
-  using Waiters = std::vector<std::shared_ptr<ColdReadImpl>>;
+  friend class ColdReadImpl;
+
+  // Who waits for a part. `ahead`: only in case.
+  struct Waiter {
+    std::shared_ptr<ColdReadImpl> read;
+    bool ahead = false;
+  };
+  using Waiters = std::vector<Waiter>;
+  using Jobs = std::vector<MissingPart>;
   // File, slice, and block; kNoBlock stands for the table itself. Or blob file, 0, and offset.
   using PartKey = std::tuple<uint64_t, TreeId, size_t>;
   static PartKey KeyOf(const MissingPart& part);
@@ -82,14 +101,23 @@ class ColdReader {
   };
   // From memory if it is there.
   Fetched Read(const MissingPart& part);
+  // Begins what may begin.
+  Jobs TakeJobs() REQUIRES_LOCK(mutex_);
+  void Schedule(Jobs jobs) EXCLUDES_LOCK(mutex_);
   void RunJob(MissingPart part) EXCLUDES_LOCK(mutex_);
-  // Notes a part of `read`. True if it was the last one.
-  static bool Receive(Fetched fetched, ColdReadImpl* read);
+  // Notes a part, and tells the caller if it was the last one.
+  void Receive(Fetched fetched, const Waiter& waiter) EXCLUDES_LOCK(mutex_);
   static void Finish(const std::shared_ptr<ColdReadImpl>& read);
+  // A ColdRead that began has let go of its blocks.
+  void Release(size_t bytes) EXCLUDES_LOCK(mutex_);
 
   Executor* const executor_;
   TableCache* const tables_;
+  const BlockCache* const blocks_;
   mutable Mutex mutex_;
+  std::deque<std::shared_ptr<ColdReadImpl>> queue_ GUARDED_BY(mutex_);
+  size_t under_way_ GUARDED_BY(mutex_) = 0;  // that have begun and are not done
+  size_t pinned_ GUARDED_BY(mutex_) = 0;     // bytes
   CondVar idle_;
   std::map<PartKey, Waiters> flight_ GUARDED_BY(mutex_);
   size_t jobs_ GUARDED_BY(mutex_) = 0;

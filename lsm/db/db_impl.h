@@ -396,6 +396,8 @@ class DBImpl final : public DB {
                                                                    SequenceNumber sequence);
 
   // ---- stats.cc
+  // Gives back what is beyond a memory limit that was lowered.
+  void BackgroundShrink() EXCLUDES_LOCK(mutex_);
   // Works the stall out anew; true if somebody who waited may go on.
   bool UpdateStall() REQUIRES_LOCK(mutex_);
   void CountTree(const Tree& tree, bool add) REQUIRES_LOCK(mutex_);
@@ -492,6 +494,7 @@ class DBImpl final : public DB {
   bool flush_scheduled_ GUARDED_BY(mutex_) = false;
   bool compaction_scheduled_ GUARDED_BY(mutex_) = false;
   bool sync_scheduled_ GUARDED_BY(mutex_) = false;
+  bool shrink_scheduled_ GUARDED_BY(mutex_) = false;
   std::string checkpoint_directory_ GUARDED_BY(mutex_);  // of the one under way, else empty
   std::vector<std::string> obsolete_checkpoints_ GUARDED_BY(mutex_);
   uint64_t checkpoints_ended_ GUARDED_BY(mutex_) = 0;

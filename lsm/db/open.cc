@@ -84,7 +84,7 @@ DBImpl::DBImpl(const Options& options, std::string directory)
       block_cache_(options.block_cache_size),
       memory_(options, &block_cache_),
       tables_(fs_, directory_, options.max_open_files, &block_cache_, &memory_),
-      cold_reader_(executor_, &tables_),
+      cold_reader_(executor_, &tables_, &block_cache_),
       pins_(&visible_),
       wal_(options.clock, options.wal_segment_size, [this] { return NextSegment(); }),
       manifest_(fs_, directory_) {

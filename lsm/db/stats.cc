@@ -94,15 +94,34 @@ Status DBImpl::CauseOfStop() const {
 
 void DBImpl::SetMemoryLimit(size_t bytes) {
   memory_.SetLimit(bytes);
-  tables_.ShrinkToLimits();
   limit_changed_.store(true);
   bool relieved = false;
   {
     MutexLock lock(&mutex_);
     relieved = UpdateStall();
     ScheduleFlush();
+    if (!shrink_scheduled_ && opened_ && !closed_) {
+      shrink_scheduled_ = true;
+      ++jobs_;
+      executor_->Schedule(Executor::Lane::kRead, [this] { BackgroundShrink(); });
+    }
   }
   if (relieved && options_.listener != nullptr) options_.listener->OnStallRelieved();
+}
+
+// No lock is held from one entry to the next, so nobody waits for this.
+void DBImpl::BackgroundShrink() {
+  {
+    MutexLock lock(&mutex_);
+    shrink_scheduled_ = false;
+  }
+  tables_.ShrinkToLimits();
+  constexpr size_t kEntries = 1024;
+  while (!closing_.load() && block_cache_.Shrink(kEntries)) {
+  }
+  MutexLock lock(&mutex_);
+  --jobs_;
+  changed_.SignalAll();
 }
 
 void DBImpl::CountFiles(const std::vector<std::shared_ptr<const Version>>& versions,

@@ -53,6 +53,11 @@ Compression CompressBlock(Compression wanted, std::string_view input, std::strin
   return wanted;
 }
 
+uint64_t UncompressedSize(std::string_view stored) {
+  uint64_t size;
+  return GetVarint64(&stored, &size) ? size : 0;
+}
+
 const char* DecompressBlock(uint8_t type, std::string_view stored, OwnedBytes* output) {
   uint64_t size;
   if (!GetVarint64(&stored, &size)) return "malformed uncompressed size";

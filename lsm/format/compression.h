@@ -31,6 +31,9 @@ struct OwnedBytes {
 // REQUIRES: input.size() <= kMaxBlockSize
 Compression CompressBlock(Compression wanted, std::string_view input, std::string* stored);
 
+// What CompressBlock's result, of a type other than kNone, says to become; 0 if it is malformed.
+uint64_t UncompressedSize(std::string_view stored);
+
 // Undoes CompressBlock for a type other than kNone. The bytes may be hostile: the size they claim
 // is believed only as far as that many bytes can come out of so small an input. Returns null, or
 // what is wrong.

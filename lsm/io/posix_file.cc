@@ -235,16 +235,29 @@ Status PosixWritableFile::Allocate(uint64_t size) {
   if (size == 0) return {};
   if (!FitsOffset(size)) return PosixError("fallocate", path_, EFBIG);
   const off_t end = static_cast<off_t>(size);
+  struct stat info;
+  if (::fstat(descriptor_, &info) != 0) return PosixError("fstat", path_, errno);
   if (RetryInterrupted([&] { return ::fallocate(descriptor_, 0, 0, end); }) == 0) {
-    Map(size);
+    if (info.st_size == 0) Map(size);
     return {};
   }
   if (errno != EOPNOTSUPP && errno != ENOSYS) return PosixError("fallocate", path_, errno);
   // Where space cannot be reserved, at least the length is as promised.
-  struct stat info;
-  if (::fstat(descriptor_, &info) != 0) return PosixError("fstat", path_, errno);
   if (info.st_size >= end) return {};
   return Truncate(size);
+}
+
+Status PosixWritableFile::AllocateAnew(uint64_t size) {
+  assert(descriptor_ >= 0);
+  if (size == 0 || !FitsOffset(size) || !KeepsReservations(descriptor_)) return Allocate(size);
+  const off_t end = static_cast<off_t>(size);
+  if (RetryInterrupted([&] { return ::fallocate(descriptor_, FALLOC_FL_ZERO_RANGE, 0, end); }) ==
+      0) {
+    Map(size);
+    return {};
+  }
+  if (errno == EOPNOTSUPP || errno == ENOSYS) return Allocate(size);
+  return PosixError("fallocate", path_, errno);
 }
 
 void PosixWritableFile::Map(uint64_t size) {

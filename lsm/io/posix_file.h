@@ -52,8 +52,13 @@ class PosixRandomAccessFile : public RandomAccessFile {
 };
 
 // Space that was reserved is written through memory: a copy instead of a system call, and in the
-// page cache as soon as one. Only where the file system keeps what it has reserved, so that the
-// memory can always be written.
+// page cache as soon as one. Only where the file system keeps what it has reserved, and only space
+// that was never written, or has been made so (AllocateAnew): a page that is not in memory is then
+// all zeros, and the store needs no device. What can still go wrong:
+//   - The disk refuses what is written back, or is full where that needs metadata: Sync says so.
+//   - A page that is half full of what was synced has left memory, and cannot be read again; or the
+//     file system has shut itself down after an error of its own: the store ends the process
+//     (SIGBUS). What was synced stays.
 class PosixWritableFile : public WritableFile {
  public:
   // Owns `descriptor`.
@@ -64,6 +69,7 @@ class PosixWritableFile : public WritableFile {
 
   Status WriteAt(uint64_t offset, std::string_view data) override;
   Status Allocate(uint64_t size) override;
+  Status AllocateAnew(uint64_t size) override;
   Status Truncate(uint64_t size) override;
   void WriteThrough(PageCache then) override;
   Status Sync() override;
@@ -72,8 +78,8 @@ class PosixWritableFile : public WritableFile {
  private:
   // Writes as pwrite does, and has the device begin on it if WriteThrough asked for that.
   ssize_t WriteOnce(uint64_t offset, std::string_view data);
-  // The first `size` bytes, which are reserved, become memory; if that fails they are written as
-  // all others.
+  // The first `size` bytes, which are reserved and unwritten, become memory; if that fails they are
+  // written as all others.
   void Map(uint64_t size);
   void Unmap();
 

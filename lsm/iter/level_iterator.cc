@@ -9,14 +9,19 @@
 namespace lsm {
 
 LevelIterator::LevelIterator(std::span<const FileRef> files, TableCache* tables, bool fill_cache,
-                             MissingParts* missing)
+                             MissingParts* missing, const std::optional<std::string>& upper)
     : files_(files),
       tables_(tables),
       fill_cache_(fill_cache),
       missing_(missing),
+      upper_(missing != nullptr ? upper : std::nullopt),
       index_(files_.size()) {}
 
-void LevelIterator::Add(size_t block) { missing_->AddBlock(files_[index_], reader_, block); }
+void LevelIterator::Add(size_t block, bool ahead) {
+  // Past the block that ends the bound's records nothing will be read.
+  if (ahead && upper_ && block > reader_->FindBlock(*upper_, /*sequence=*/0)) return;
+  missing_->AddBlock(files_[index_], reader_, block, ahead);
+}
 
 Result<std::shared_ptr<const TableReader>> LevelIterator::FindTable(const FileRef& file) {
   if (missing_ == nullptr) return tables_->Find(file->file, file->slice_tree);

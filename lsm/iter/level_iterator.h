@@ -7,7 +7,9 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
 
 #include "lsm/format/internal_iterator.h"
 #include "lsm/iter/missing_parts.h"
@@ -21,9 +23,10 @@ class LevelIterator final : public InternalIterator, private MissingBlocks {
  public:
   // `files`, a part of a version's level, and `tables` must outlive the iterator, and so must
   // `missing`, if it is not null: then the iterator never waits for a device, but ends with
-  // kWouldBlock and says there what it lacks.
+  // kWouldBlock and says there what it lacks. `upper`: nobody will walk past this user key; none:
+  // there is no such bound.
   LevelIterator(std::span<const FileRef> files, TableCache* tables, bool fill_cache,
-                MissingParts* missing);
+                MissingParts* missing, const std::optional<std::string>& upper);
 
   bool Valid() const override { return iterator_ != nullptr && iterator_->Valid(); }
   Status status() const override;
@@ -42,7 +45,7 @@ class LevelIterator final : public InternalIterator, private MissingBlocks {
 
  private:
   // What the open file's iterator lacks.
-  void Add(size_t block) override;
+  void Add(size_t block, bool ahead) override;
   Result<std::shared_ptr<const TableReader>> FindTable(const FileRef& file);
   // Opens files_[index]; with an index past either end there is no file.
   void OpenFile(size_t index);
@@ -55,7 +58,8 @@ class LevelIterator final : public InternalIterator, private MissingBlocks {
   TableCache* const tables_;
   const bool fill_cache_;
   MissingParts* const missing_;
-  size_t index_;  // of the open file; files_.size() if there is none
+  const std::optional<std::string> upper_;  // none if missing_ is null
+  size_t index_;                            // of the open file; files_.size() if there is none
   std::shared_ptr<const TableReader> reader_;
   std::unique_ptr<InternalIterator> iterator_;
   Status open_error_;

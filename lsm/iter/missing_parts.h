@@ -23,13 +23,15 @@ struct MissingPart {
   size_t block = 0;                          // its number in the table
   std::optional<BlobPointer> blob;           // or this value; then `file` and `table` are null
   std::shared_ptr<const void> blob_keeper;   // keeps the blob file
+  bool ahead = false;  // nobody has asked for it yet: that it cannot be read is no failure
 };
 
 class MissingParts {
  public:
   void AddTable(const FileRef& file) { parts_.push_back({file, nullptr, 0, {}, nullptr}); }
-  void AddBlock(const FileRef& file, std::shared_ptr<const TableReader> table, size_t block) {
-    parts_.push_back({file, std::move(table), block, {}, nullptr});
+  void AddBlock(const FileRef& file, std::shared_ptr<const TableReader> table, size_t block,
+                bool ahead = false) {
+    parts_.push_back({file, std::move(table), block, {}, nullptr, ahead});
   }
   void AddBlob(const BlobPointer& blob, std::shared_ptr<const void> keeper) {
     parts_.push_back({nullptr, nullptr, 0, blob, std::move(keeper)});

@@ -7,9 +7,11 @@
 //    is larger than the budget and is not kept.
 // 3. Put the entry into the key's shard.
 //
-// So the usage exceeds the capacity only by what is pinned, and between SetCapacity's first and
-// last step. A shard is an array of entries, linked into hash chains by index, that the hand
-// sweeps; an entry begins without its reference bit, so a block that is used once goes first.
+// An insertion evicts a bounded number of entries: after the capacity was lowered by much, blocks
+// are not kept for a while rather than one caller doing all the work. So the usage exceeds the
+// capacity only by what is pinned, and until Shrink has caught up with SetCapacity. A shard is an
+// array of entries, linked into hash chains by index, that the hand sweeps; an entry begins without
+// its reference bit, so a block that is used once goes first.
 
 #include "lsm/sst/block_cache.h"
 
@@ -27,6 +29,7 @@ namespace {
 
 constexpr size_t kShards = 16;
 constexpr uint32_t kNone = UINT32_MAX;
+constexpr size_t kMostVictims = 256;  // of one insertion
 
 struct Key {
   uint64_t file;
@@ -87,10 +90,10 @@ class Shard {
 
   // Puts an entry in unless there is one of the same key; says whether it did.
   bool Insert(const Key& key, uint64_t hash, std::shared_ptr<const Block> block, size_t charge,
-              uint32_t pins) EXCLUDES_LOCK(mutex_) {
+              bool pin) EXCLUDES_LOCK(mutex_) {
     MutexLock lock(&mutex_);
     if (const uint32_t i = Find(key, hash); i != kNone) {
-      entries_[i].pins += pins;
+      if (pin) PinEntry(&entries_[i]);
       return false;
     }
     if (live_ >= heads_.size()) Grow();
@@ -102,18 +105,20 @@ class Shard {
       entries_.emplace_back();
     }
     uint32_t& head = heads_[hash / kShards & (heads_.size() - 1)];
-    entries_[i] = {key, std::move(block), charge, false, pins, head};
+    entries_[i] = {key, std::move(block), charge, false, 0, head};
+    if (pin) PinEntry(&entries_[i]);
     head = i;
     ++live_;
     return true;
   }
 
-  bool PinIfPresent(const Key& key, uint64_t hash) EXCLUDES_LOCK(mutex_) {
+  // Returns the entry's charge: 0 if there is none.
+  size_t PinIfPresent(const Key& key, uint64_t hash) EXCLUDES_LOCK(mutex_) {
     MutexLock lock(&mutex_);
     const uint32_t i = Find(key, hash);
-    if (i == kNone) return false;
-    ++entries_[i].pins;
-    return true;
+    if (i == kNone) return 0;
+    PinEntry(&entries_[i]);
+    return entries_[i].charge;
   }
 
   // REQUIRES: the entry is pinned.
@@ -121,8 +126,10 @@ class Shard {
     MutexLock lock(&mutex_);
     const uint32_t i = Find(key, hash);
     VARVE_CHECK(i != kNone && entries_[i].pins > 0);
-    --entries_[i].pins;
+    if (--entries_[i].pins == 0) pinned_.fetch_sub(entries_[i].charge, std::memory_order_relaxed);
   }
+
+  size_t pinned_bytes() const { return pinned_.load(std::memory_order_relaxed); }
 
   // Returns the charge of what was evicted: 0 if there is nothing that is not pinned.
   size_t EvictOne() EXCLUDES_LOCK(mutex_) {
@@ -158,6 +165,10 @@ class Shard {
     return i;
   }
 
+  void PinEntry(Entry* entry) REQUIRES_LOCK(mutex_) {
+    if (entry->pins++ == 0) pinned_.fetch_add(entry->charge, std::memory_order_relaxed);
+  }
+
   // Takes entry `i` out of its chain and frees its place.
   Entry Unlink(uint32_t i) REQUIRES_LOCK(mutex_) {
     uint32_t* link = &heads_[entries_[i].key.Hash() / kShards & (heads_.size() - 1)];
@@ -182,6 +193,7 @@ class Shard {
     }
   }
 
+  std::atomic<size_t> pinned_{0};  // charges of pinned entries
   mutable Mutex mutex_;
   std::vector<Entry> entries_ GUARDED_BY(mutex_);
   std::vector<uint32_t> heads_ GUARDED_BY(mutex_);  // first of each chain; a power of two
@@ -216,6 +228,20 @@ struct BlockCache::Rep {
       }
     }
     return false;
+  }
+
+  // Evicts until the charge is reserved; gives up where that takes too long.
+  bool Reserve(size_t charge) {
+    for (size_t victims = 0; !TryReserve(charge); ++victims) {
+      if (victims == kMostVictims || !EvictOne()) return false;
+    }
+    return true;
+  }
+
+  size_t PinnedBytes() const {
+    size_t sum = 0;
+    for (const Shard& shard : shards) sum += shard.pinned_bytes();
+    return sum;
   }
 
   std::array<Shard, kShards> shards;
@@ -253,13 +279,16 @@ std::shared_ptr<const Block> BlockCache::Peek(uint64_t file, uint64_t offset) co
 void BlockCache::Insert(uint64_t file, uint64_t offset, std::shared_ptr<const Block> block,
                         size_t charge) {
   assert(block != nullptr && charge > 0);
-  if (charge > capacity_bytes()) return;  // rather than emptying the cache in vain
-  while (!rep_->TryReserve(charge)) {
-    if (!rep_->EvictOne()) return;
+  if (!rep_->TryReserve(charge)) {
+    // Rather than emptying the cache in vain.
+    const size_t capacity = capacity_bytes();
+    const size_t pinned = rep_->PinnedBytes();
+    if (pinned > capacity || charge > capacity - pinned) return;
+    if (!rep_->Reserve(charge)) return;
   }
   const Key key{file, offset};
   const uint64_t hash = key.Hash();
-  if (!rep_->shards[hash % kShards].Insert(key, hash, std::move(block), charge, 0)) {
+  if (!rep_->shards[hash % kShards].Insert(key, hash, std::move(block), charge, /*pin=*/false)) {
     rep_->usage.fetch_sub(charge, std::memory_order_relaxed);
   }
 }
@@ -267,17 +296,16 @@ void BlockCache::Insert(uint64_t file, uint64_t offset, std::shared_ptr<const Bl
 BlockCache::Pin BlockCache::InsertPinned(uint64_t file, uint64_t offset,
                                          std::shared_ptr<const Block> block, size_t charge) {
   assert(block != nullptr && charge > 0);
-  bool reserved = rep_->TryReserve(charge);
-  while (!reserved && rep_->EvictOne()) reserved = rep_->TryReserve(charge);
-  if (!reserved) rep_->usage.fetch_add(charge, std::memory_order_relaxed);
+  if (!rep_->Reserve(charge)) rep_->usage.fetch_add(charge, std::memory_order_relaxed);
   const Key key{file, offset};
   const uint64_t hash = key.Hash();
-  if (!rep_->shards[hash % kShards].Insert(key, hash, std::move(block), charge, 1)) {
+  if (!rep_->shards[hash % kShards].Insert(key, hash, std::move(block), charge, /*pin=*/true)) {
     rep_->usage.fetch_sub(charge, std::memory_order_relaxed);
   }
   Pin pin;
   pin.rep_ = rep_.get();
   pin.key_ = {file, offset};
+  pin.charge_ = charge;
   return pin;
 }
 
@@ -285,7 +313,8 @@ BlockCache::Pin BlockCache::PinIfPresent(uint64_t file, uint64_t offset) {
   const Key key{file, offset};
   const uint64_t hash = key.Hash();
   Pin pin;
-  if (!rep_->shards[hash % kShards].PinIfPresent(key, hash)) return pin;
+  pin.charge_ = rep_->shards[hash % kShards].PinIfPresent(key, hash);
+  if (pin.charge_ == 0) return pin;
   pin.rep_ = rep_.get();
   pin.key_ = {file, offset};
   return pin;
@@ -298,9 +327,10 @@ void BlockCache::Pin::Release() {
   const Key key{key_.first, key_.second};
   const uint64_t hash = key.Hash();
   rep->shards[hash % kShards].Unpin(key, hash);
-  while (rep->usage.load(std::memory_order_relaxed) >
-             rep->capacity.load(std::memory_order_relaxed) &&
-         rep->EvictOne()) {
+  for (size_t victims = 0; victims < kMostVictims; ++victims) {
+    if (rep->usage.load(std::memory_order_relaxed) <= rep->capacity.load(std::memory_order_relaxed))
+      return;
+    if (!rep->EvictOne()) return;
   }
 }
 
@@ -309,8 +339,14 @@ size_t BlockCache::capacity_bytes() const { return rep_->capacity.load(std::memo
 
 void BlockCache::SetCapacity(size_t bytes) {
   rep_->capacity.store(bytes, std::memory_order_relaxed);
-  while (usage_bytes() > bytes && rep_->EvictOne()) {
+}
+
+bool BlockCache::Shrink(size_t entries) {
+  for (; usage_bytes() > capacity_bytes(); --entries) {
+    if (entries == 0) return true;
+    if (!rep_->EvictOne()) return false;
   }
+  return false;
 }
 
 uint64_t BlockCache::hits() const {

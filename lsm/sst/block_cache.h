@@ -26,16 +26,20 @@ class BlockCache {
   class Pin {
    public:
     Pin() = default;
-    Pin(Pin&& other) noexcept : rep_(std::exchange(other.rep_, nullptr)), key_(other.key_) {}
+    Pin(Pin&& other) noexcept
+        : rep_(std::exchange(other.rep_, nullptr)), key_(other.key_), charge_(other.charge_) {}
     Pin& operator=(Pin&& other) noexcept {
       if (this == &other) return *this;
       Release();
       rep_ = std::exchange(other.rep_, nullptr);
       key_ = other.key_;
+      charge_ = other.charge_;
       return *this;
     }
     ~Pin() { Release(); }
     bool empty() const { return rep_ == nullptr; }
+    // Of the entry. REQUIRES: !empty()
+    size_t charge() const { return charge_; }
 
    private:
     friend class BlockCache;
@@ -43,6 +47,7 @@ class BlockCache {
 
     Rep* rep_ = nullptr;
     std::pair<uint64_t, uint64_t> key_;  // file and offset
+    size_t charge_ = 0;
   };
 
   explicit BlockCache(size_t capacity_bytes);
@@ -56,7 +61,7 @@ class BlockCache {
   void PrefetchBlock(uint64_t file, uint64_t offset) const;
   std::shared_ptr<const Block> Peek(uint64_t file, uint64_t offset) const;
   // `charge`: bytes the block occupies, bookkeeping included. If the block is there already, that
-  // one stays.
+  // one stays. Nothing is kept, and nothing evicted, if what is pinned leaves no room for it.
   void Insert(uint64_t file, uint64_t offset, std::shared_ptr<const Block> block, size_t charge);
   // The same, whatever the budget, and pins it.
   Pin InsertPinned(uint64_t file, uint64_t offset, std::shared_ptr<const Block> block,
@@ -66,7 +71,11 @@ class BlockCache {
 
   size_t usage_bytes() const;
   size_t capacity_bytes() const;
+  // Takes effect at once for what is inserted; what is beyond it is for Shrink, and for insertions,
+  // a few at a time.
   void SetCapacity(size_t bytes);
+  // Evicts up to `entries` entries that are beyond the capacity. True if more are.
+  bool Shrink(size_t entries);
   uint64_t hits() const;
   uint64_t misses() const;
 

@@ -59,6 +59,9 @@ void MemoryBudget::Note(std::atomic<size_t>* part, size_t bytes) {
   const size_t capacity = blocks_->capacity_bytes();
   const size_t change = rest > capacity ? rest - capacity : capacity - rest;
   if (change > limit() / 256) Apply();
+  // Parts grow by little at a time, so that this keeps up with them.
+  constexpr size_t kEntries = 32;
+  static_cast<void>(blocks_->Shrink(kEntries));
 }
 
 }  // namespace lsm

@@ -16,7 +16,11 @@
 //
 // Without a limit, each part has the size that the options say, and tables have none.
 //
-// Thread safety: safe for concurrent use. Its lock is held while the block cache evicts.
+// A change of the limit or of a part evicts nothing, or a few blocks: it may be told under locks
+// that writers need. Whoever lowers the limit by much has the rest done elsewhere
+// (BlockCache::Shrink).
+//
+// Thread safety: safe for concurrent use. Its lock is a leaf.
 
 #pragma once
 

@@ -11,8 +11,9 @@ namespace lsm {
 class MissingBlocks {
  public:
   virtual ~MissingBlocks() = default;
-  // The data block of that number in its slice.
-  virtual void Add(size_t block) = 0;
+  // The data block of that number in its slice. `ahead`: it is not lacking yet, but will be if the
+  // iterator goes on as it did.
+  virtual void Add(size_t block, bool ahead) = 0;
 };
 
 }  // namespace lsm

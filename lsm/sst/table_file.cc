@@ -90,6 +90,9 @@ Result<std::string_view> TableFile::ReadStored(BlockHandle handle, const char* w
     if (!view.ok() || view->size() == wanted) return view;
     return Corruption(what, handle.offset, "the file ends early");
   }
+  if (source.cached_only && wanted > BlockSource::kLargeBlock) {
+    return Status::WouldBlock("a large block");
+  }
   *own = OwnedBytes(wanted);
   const Result<size_t> got = source.cached_only
                                  ? file_->ReadCached(handle.offset, wanted, own->data.get())
@@ -117,6 +120,10 @@ Result<OwnedBytes> TableFile::ReadContents(BlockHandle handle, const char* what,
     OwnedBytes copy(handle.size);
     std::memcpy(copy.data.get(), all.data(), copy.size);
     return copy;
+  }
+  if (source.cached_only &&
+      UncompressedSize(all.substr(0, handle.size)) > BlockSource::kLargeBlock) {
+    return Status::WouldBlock("a block that becomes large");
   }
   OwnedBytes contents;
   if (const char* why = DecompressBlock(type, all.substr(0, handle.size), &contents)) {

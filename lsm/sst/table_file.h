@@ -28,7 +28,10 @@ namespace lsm {
 // The ways to get at a block's bytes.
 struct BlockSource {
   ReadAhead* ahead = nullptr;  // through this window; may be null
-  bool cached_only = false;    // kWouldBlock rather than waiting for a device
+  // kWouldBlock rather than waiting for a device, or working on a block of more than kLargeBlock
+  // bytes, stored or not: to check and uncompress one takes as long as a device.
+  bool cached_only = false;
+  static constexpr size_t kLargeBlock = size_t{256} << 10;
 };
 
 class TableFile {

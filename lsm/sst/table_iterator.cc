@@ -81,7 +81,7 @@ void TableIterator::NoteMissing(size_t number) {
   constexpr size_t kMostAhead = 32;
   const size_t behind = slice_->index().size() - number - 1;
   const size_t ahead = std::min({walked_, kMostAhead, behind});
-  for (size_t i = 0; i <= ahead; ++i) missing_->Add(number + i);
+  for (size_t i = 0; i <= ahead; ++i) missing_->Add(number + i, /*ahead=*/i != 0);
 }
 
 bool TableIterator::DataIntact() {

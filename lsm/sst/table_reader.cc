@@ -85,6 +85,10 @@ Result<TableLookup> TableReader::GetFromMemory(std::string_view key, uint64_t ha
   return Get(key, hash, sequence, value, filtered, {.cached_only = true}, missing);
 }
 
+size_t TableReader::BlockSize(size_t block) const {
+  return rep_->slice.index().handle(block).size + kBlockTrailerSize;
+}
+
 Result<BlockCache::Pin> TableReader::PinBlock(size_t block) const {
   return rep_->slice.PinDataBlock(rep_->slice.index().handle(block));
 }

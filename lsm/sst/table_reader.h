@@ -54,6 +54,8 @@ class TableReader {
   // to be read, if the answer is not in memory.
   Result<TableLookup> GetFromMemory(std::string_view key, uint64_t hash, SequenceNumber sequence,
                                     PinnedValue* value, bool* filtered, size_t* missing) const;
+  // Bytes that a data block takes in the file.
+  size_t BlockSize(size_t block) const;
   // Brings a data block into the block cache and pins it. REQUIRES: the reader has a cache
   Result<BlockCache::Pin> PinBlock(size_t block) const;
 

@@ -51,9 +51,9 @@ Result<std::unique_ptr<LogWriter>> LogWriter::Prepare(FileSystem* fs, const std:
   Result<std::unique_ptr<WritableFile>> file =
       OpenSegment(fs, WalFileName(directory, number), recycled);
   if (!file.ok()) return file.status();
-  // The new header comes first: it is what turns the groups of an earlier life into nothing.
+  // Groups of an earlier life may still be there: the header's number turns them into nothing.
+  RETURN_IF_ERROR((*file)->AllocateAnew(segment_size));
   RETURN_IF_ERROR((*file)->WriteAt(0, EncodeFileHeader(kLogMagic, number)));
-  RETURN_IF_ERROR((*file)->Allocate(segment_size));
   RETURN_IF_ERROR((*file)->Sync());
   RETURN_IF_ERROR(fs->SyncDirectory(directory));
 

@@ -166,14 +166,44 @@ TEST_CASE("an evicted block stays alive for whoever holds it") {
   CHECK(IsBlock(*held, 1, 0));
 }
 
-TEST_CASE("shrinking the capacity evicts at once, growing it takes effect at once") {
+TEST_CASE("what finds no room beside what is pinned evicts nothing") {
+  BlockCache cache(1000);
+  std::vector<BlockCache::Pin> pins;
+  for (uint64_t i = 0; i < 6; ++i) pins.push_back(cache.InsertPinned(1, i, MakeBlock(1, i), 100));
+  CHECK(pins[0].charge() == 100);
+  for (uint64_t i = 0; i < 4; ++i) cache.Insert(2, i, MakeBlock(2, i), 100);
+  cache.Insert(3, 0, MakeBlock(3, 0), 500);
+  CHECK(cache.Lookup(3, 0) == nullptr);
+  for (uint64_t i = 0; i < 4; ++i) CHECK(cache.Lookup(2, i) != nullptr);
+  pins.pop_back();
+  cache.Insert(3, 0, MakeBlock(3, 0), 500);
+  CHECK(cache.Lookup(3, 0) != nullptr);
+}
+
+TEST_CASE("after its capacity was lowered a cache lets go of entries a few at a time") {
+  BlockCache cache(100000);
+  for (uint64_t i = 0; i < 1000; ++i) cache.Insert(1, i, MakeBlock(1, i), 100);
+  cache.SetCapacity(500);
+  CHECK(cache.usage_bytes() == 100000);
+  cache.Insert(2, 0, MakeBlock(2, 0), 100);
+  CHECK(cache.usage_bytes() > 70000);
+  const size_t before = cache.usage_bytes();
+  CHECK(cache.Shrink(10));
+  CHECK(cache.usage_bytes() == before - 1000);
+  CHECK_FALSE(cache.Shrink(1000));
+  CHECK(cache.usage_bytes() == 500);
+}
+
+TEST_CASE("a capacity takes effect as soon as the cache has shrunk, and at once if it grows") {
   BlockCache cache(10000);
   for (uint64_t i = 0; i < 100; ++i) cache.Insert(1, i, MakeBlock(1, i), 100);
   CHECK(cache.usage_bytes() == 10000);
   cache.SetCapacity(2500);
   CHECK(cache.capacity_bytes() == 2500);
+  CHECK_FALSE(cache.Shrink(100));
   CHECK(cache.usage_bytes() == 2500);
   cache.SetCapacity(0);
+  CHECK_FALSE(cache.Shrink(100));
   CHECK(cache.usage_bytes() == 0);
   cache.Insert(1, 0, MakeBlock(1, 0), 1);
   CHECK(cache.Lookup(1, 0) == nullptr);

@@ -2,9 +2,11 @@
 // Reads in memory only, and fetching what they lack.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <filesystem>
+#include <future>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -70,6 +72,37 @@ void FetchMissing(TestDb* db, ReadView* view, Reads* kept) {
   db->RunAll();
   CHECK(told == 1);
   REQUIRE_MESSAGE(status.ok(), status.ToString());
+}
+
+constexpr size_t kLarge = size_t{3} << 20;
+
+Options LargeValues() {
+  Options options = TinyCaches();
+  options.memtable_size = size_t{64} << 20;
+  options.write_buffer_budget = size_t{64} << 20;
+  options.wal_segment_size = size_t{64} << 20;
+  options.wal_size_limit = size_t{256} << 20;
+  options.compression = Compression::kNone;
+  return options;
+}
+
+// Four ColdReads, each of one value of kLarge bytes. `kept` keeps the way to them in memory.
+Reads LackLargeValues(TestDb* db, Reads* kept) {
+  REQUIRE(db->Open().ok());
+  for (int i = 0; i < 4; ++i) REQUIRE(db->Put(Key(i), std::string(kLarge, 'v')).ok());
+  REQUIRE((*db)->FlushAll().ok());
+  const auto view = (*db)->NewReadView();
+  view->SetMemoryOnly(true);
+  for (int step = 0; step < 2; ++step) {  // the file, the block of pointers
+    REQUIRE(view->Get(0, Key(0)).status().IsWouldBlock());
+    FetchMissing(db, view.get(), kept);
+  }
+  Reads reads;
+  for (int i = 0; i < 4; ++i) {
+    REQUIRE(view->Get(0, Key(i)).status().IsWouldBlock());
+    reads.push_back(view->TakeMissing());
+  }
+  return reads;
 }
 
 }  // namespace
@@ -209,6 +242,112 @@ TEST_CASE("an iterator in memory only that is made anew comes further, in ever l
   }
 }
 
+TEST_CASE("what runs ahead of a scan and cannot be read fails nobody") {
+  // Of each fetch the first read works, which is of what is lacking, and no other.
+  class FailAhead : public FileInterceptor {
+   public:
+    FileVerdict Before(const FileCallInfo& info) override {
+      if (info.call != FileCall::kRead || !info.path.ends_with(".sst")) {
+        return FileVerdict::Proceed();
+      }
+      return left-- > 0 ? FileVerdict::Proceed()
+                        : FileVerdict::Fail(Status::IoError("read: as the test demands"));
+    }
+    int left = 0;
+  } interceptor;
+  TestDb db(TinyCaches());
+  constexpr int kKeys = 300;
+  Fill(&db, kKeys);
+  REQUIRE(db->CompactTree(0).ok());
+  db.RunAll();
+  const auto view = db->NewReadView();
+  view->SetMemoryOnly(true);
+  Reads kept;
+  int ran_ahead = 0;
+  db.fs()->SetInterceptor(&interceptor);
+  for (size_t reached = 0; reached < kKeys;) {
+    const TestDb::Pairs pairs = TestDb::ScanOf(view.get());
+    std::shared_ptr<ColdRead> missing = view->TakeMissing();
+    if (missing == nullptr) {
+      reached = pairs.size();
+      REQUIRE(reached == kKeys);
+      break;
+    }
+    ran_ahead += missing->parts() > 1;
+    interceptor.left = missing->parts() > 1 ? 1 : 4;
+    kept.push_back(missing);
+    Status status = Status::Busy("not yet");
+    db->Fetch(std::move(missing), [&](const Status& ended) { status = ended; });
+    db.RunAll();
+    REQUIRE_MESSAGE(status.ok(), status.ToString());
+  }
+  db.fs()->SetInterceptor(nullptr);
+  CHECK(ran_ahead > 10);
+}
+
+TEST_CASE("nothing is fetched past a scan's upper bound") {
+  TestDb db(TinyCaches());
+  Fill(&db, 2000);
+  REQUIRE(db->CompactTree(0).ok());
+  db.RunAll();
+  const auto view = db->NewReadView();
+  view->SetMemoryOnly(true);
+  IterateOptions options;
+  options.upper = Bound{Key(50), /*inclusive=*/true};
+  Reads kept;
+  while (true) {
+    const auto it = view->NewIterator(0, options);
+    REQUIRE(it.ok());
+    int found = 0;
+    for ((*it)->SeekToFirst(); (*it)->Valid(); (*it)->Next()) ++found;
+    if ((*it)->status().ok()) {
+      CHECK(found == 51);
+      break;
+    }
+    FetchMissing(&db, view.get(), &kept);
+  }
+  // Blocks of half a kilobyte hold some five keys. The file is open.
+  CHECK(view->Get(0, Key(49)).ok());
+  CHECK(view->Get(0, Key(62)).status().IsWouldBlock());
+  CHECK(view->Get(0, Key(75)).status().IsWouldBlock());
+}
+
+TEST_CASE("what is fetched beyond a share of the cache waits its turn") {
+  TestDb db(LargeValues());
+  Reads kept;
+  Reads large = LackLargeValues(&db, &kept);
+  std::vector<size_t> told;
+  for (size_t i = 0; i < large.size(); ++i) {
+    db->Fetch(large[i], [&told, i](const Status& status) {
+      CHECK(status.ok());
+      told.push_back(i);
+    });
+  }
+  for (size_t i = 0; i < large.size(); ++i) {
+    CHECK(db.executor()->Queued(Executor::Lane::kRead) == 1);
+    REQUIRE(db.executor()->RunOne(Executor::Lane::kRead));
+    CHECK(told.size() == i + 1);
+  }
+  CHECK(told == std::vector<size_t>{0, 1, 2, 3});
+  CHECK(db->Stats().block_cache_bytes > 4 * kLarge);
+  large.clear();
+  CHECK(db->Stats().block_cache_bytes < kLarge);
+}
+
+TEST_CASE("a fetch that waits for its turn ends when the database closes") {
+  TestDb db(LargeValues());
+  Reads kept;
+  Reads large = LackLargeValues(&db, &kept);
+  std::vector<Status> ended;
+  for (const std::shared_ptr<ColdRead>& read : large) {
+    db->Fetch(read, [&](const Status& status) { ended.push_back(status); });
+  }
+  CHECK(ended.empty());
+  CHECK(db->Close().ok());
+  REQUIRE(ended.size() == large.size());
+  for (const Status& status : ended) CHECK(status.IsAborted());
+}
+
 TEST_CASE("a fetch that fails says why, and one tried later works") {
   TestDb db(TinyCaches());
   Fill(&db, 30);
@@ -326,6 +465,49 @@ TEST_CASE("threads that fetch from small caches get what they ask for, whatever 
   for (std::thread& thread : threads) thread.join();
   CHECK(wrong == 0);
   CHECK(db->Stats().cold_fetches > 0);
+}
+
+TEST_CASE("a large value is not uncompressed by who reads in memory only") {
+  std::string pattern = (std::filesystem::temp_directory_path() / "varve-cold-").string();
+  pattern += std::string(6, 'X');
+  REQUIRE(::mkdtemp(pattern.data()) != nullptr);
+  for (const bool compressible : {false, true}) {
+    CAPTURE(compressible);
+    Options options = TinyCaches();
+    options.memtable_size = size_t{64} << 20;
+    const auto db = DB::Open(options, pattern + (compressible ? "/a" : "/b"));
+    REQUIRE(db.ok());
+    Random random(1);
+    const auto value_of = [&](size_t size) {
+      std::string value(size, 'v');
+      if (!compressible)
+        std::generate(value.begin(), value.end(),
+                      [&] { return static_cast<char>(random.Next32()); });
+      return value;
+    };
+    const std::string large = value_of(size_t{1} << 20);
+    const std::string small = value_of(size_t{100} << 10);
+    WriteBatch unit;
+    unit.Put(0, "large", large);
+    unit.Put(0, "small", small);
+    REQUIRE((*db)->Write(unit, false).ok());
+    REQUIRE((*db)->FlushAll().ok());
+    const auto view = (*db)->NewReadView();
+    CHECK(TestDb::GetFrom(view.get(), "small") == small);  // opens the files
+    view->SetMemoryOnly(true);
+    REQUIRE(view->Get(0, "large").status().IsWouldBlock());
+    Reads kept;
+    for (int tries = 0; !view->Get(0, "large").ok(); ++tries) {
+      REQUIRE(tries < 4);
+      kept.push_back(view->TakeMissing());
+      REQUIRE(kept.back() != nullptr);
+      std::promise<Status> done;
+      (*db)->Fetch(kept.back(), [&](const Status& status) { done.set_value(status); });
+      REQUIRE(done.get_future().get().ok());
+    }
+    CHECK(TestDb::GetFrom(view.get(), "large") == large);
+  }
+  std::filesystem::remove_all(pattern);
 }
 
 TEST_CASE("what the system has in its page cache is no miss") {

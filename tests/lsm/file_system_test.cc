@@ -14,6 +14,8 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <sstream>
 #include <thread>
 
 #include "lsm/io/posix_file.h"
@@ -197,6 +199,36 @@ TEST_CASE("reserved space is written, synced, cut and written again like any oth
     REQUIRE((*file)->Sync().ok());
     REQUIRE((*file)->Close().ok());
   }
+}
+
+TEST_CASE("space is only written through memory where nothing was written before") {
+  Place place(/*real=*/true);
+  const auto mapped = [&](const std::string& name) {
+    std::ifstream maps("/proc/self/maps");
+    std::stringstream text;
+    text << maps.rdbuf();
+    return text.str().find(place.Path(name)) != std::string::npos;
+  };
+  constexpr size_t kReserved = 16 * 4096;
+  const auto fresh = place.Create("fresh");
+  REQUIRE(fresh->Allocate(kReserved).ok());
+  if (!mapped("fresh")) {
+    MESSAGE("this file system does not keep what it has reserved");
+    return;
+  }
+  const std::string old(kReserved, 'x');
+  const auto kept = place.Create("kept", old);
+  REQUIRE(kept->Allocate(2 * kReserved).ok());
+  CHECK_FALSE(mapped("kept"));
+  CHECK(place.Read("kept") == old + std::string(kReserved, '\0'));
+  const auto anew = place.Create("anew", old);
+  REQUIRE(anew->Sync().ok());
+  REQUIRE(anew->AllocateAnew(kReserved).ok());
+  // Unwritten, it reads as zeros; where it cannot be made so, it must not be mapped.
+  CHECK(place.Read("anew") == (mapped("anew") ? std::string(kReserved, '\0') : old));
+  REQUIRE(anew->WriteAt(5000, "new").ok());
+  REQUIRE(anew->Sync().ok());
+  CHECK(place.Read("anew").substr(5000, 3) == "new");
 }
 
 TEST_CASE("a file that was cut and grows again has zeros where its old bytes were") {

@@ -115,6 +115,27 @@ TEST_CASE("readers of many small slices are closed one by one when their memory 
   CHECK(tables.memory_bytes() == 0);
 }
 
+TEST_CASE("whoever lowers the limit does not empty the caches himself") {
+  db_test::TestDb db;
+  db.options()->memtable_size = 4 * kMb;
+  db.options()->write_buffer_budget = 64 * kMb;
+  db.options()->wal_size_limit = 512 * kMb;
+  db.options()->block_cache_size = 64 * kMb;
+  db.options()->compression = Compression::kNone;
+  REQUIRE(db.Open().ok());
+  for (int i = 0; i < 20000; ++i) REQUIRE(db.Put(db_test::Key(i), std::string(1000, 'v')).ok());
+  REQUIRE(db->FlushAll().ok());
+  db.RunAll();
+  CHECK(db.Scan().size() == 20000);
+  const size_t before = db->Stats().block_cache_bytes;
+  REQUIRE(before > 15 * kMb);
+  db->SetMemoryLimit(32 * kMb);
+  CHECK(db->Stats().block_cache_capacity < before - kMb);
+  CHECK(db->Stats().block_cache_bytes > before - kMb);
+  db.RunAll();
+  CHECK(db->Stats().block_cache_bytes <= db->Stats().block_cache_capacity);
+}
+
 TEST_CASE("a limit that is lowered has memtables flushed, though nobody writes any more") {
   db_test::TestDb db;
   db.options()->memtable_size = 64 * kMb;

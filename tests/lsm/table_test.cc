@@ -472,6 +472,8 @@ TEST_CASE("a pinned value outlives the cache's interest in its block") {
   PinnedValue value;
   REQUIRE(reader->Get("key000004", kMaxSequence, &value, nullptr).ok());
   cache.SetCapacity(0);
+  CHECK_FALSE(cache.Shrink(10));
+  CHECK(cache.usage_bytes() == 0);
   CHECK(value.view() == "value4");
 }
 

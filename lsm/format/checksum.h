@@ -6,12 +6,28 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string_view>
 
 namespace lsm {
 
 // `file` is the number in the file's name, or a log segment's generation.
 uint64_t Checksum(std::string_view bytes, uint64_t file, uint64_t offset);
+
+// The checksum of every beginning of some bytes, each for the price of what it is longer than the
+// one before.
+class GrowingChecksum {
+ public:
+  GrowingChecksum(uint64_t file, uint64_t offset);
+  ~GrowingChecksum();
+  void Append(std::string_view bytes);
+  // Of everything so far.
+  uint64_t Value() const;
+
+ private:
+  struct State;
+  const std::unique_ptr<State> state_;
+};
 
 // For hashing keys in memory, and in filters and the tags of data blocks, which are persisted:
 // never change it.

@@ -214,7 +214,11 @@ Result<std::unique_ptr<FileLock>> PosixFileSystem::Lock(const std::string& path)
   if (::stat(path.c_str(), &info) == 0 && locks_.Contains({info.st_dev, info.st_ino})) {
     return HeldByThisProcess(path);
   }
-  const int descriptor = OpenRetrying(path, O_RDWR | O_CREAT);
+  int descriptor = OpenRetrying(path, O_RDWR | O_CREAT);
+  // Who may only read the file can still lock it.
+  if (descriptor < 0 && (errno == EACCES || errno == EROFS)) {
+    descriptor = OpenRetrying(path, O_RDONLY);
+  }
   if (descriptor < 0) return PosixError("open", path, errno);
   if (::fstat(descriptor, &info) != 0) {
     const int error_number = errno;

@@ -120,6 +120,9 @@ Status SliceVerifier::CheckRecord(const Block::Iterator& record, BlockHandle han
   last_sequence_ = record.sequence();
   ++counted_.entries;
   if (record.type() == RecordType::kTombstone) ++counted_.tombstones;
+  if (record.type() == RecordType::kBlob && check_.pointer) {
+    check_.pointer(where_.tree, record.user_key(), record.value());
+  }
   counted_.raw_key_bytes += record.user_key().size();
   counted_.raw_value_bytes += record.value().size();
   counted_.smallest_sequence = std::min(counted_.smallest_sequence, record.sequence());
@@ -288,6 +291,8 @@ void CheckValues(const TableFile& file, const SstCheck& check) {
   for (const BlockHandle value : values) {
     if (const Status read = file.ReadBlock(value, BlockKind::kValue).status(); !read.ok()) {
       check.fault({read, std::nullopt});
+    } else if (check.value) {
+      check.value(value);
     }
     if (check.progress) check.progress(value.end());
   }
@@ -308,7 +313,11 @@ Result<std::vector<CheckedSlice>> CheckSst(FileSystem* fs, const std::string& pa
       TableFile::Open(fs, path, file_number, AccessPattern::kSequential);
   RETURN_IF_ERROR(file.status());
   std::vector<CheckedSlice> slices;
-  if ((*file)->slices().empty()) {
+  if ((*file)->slices().empty() != check.values) {
+    return (*file)->Corruption("footer", (*file)->size() - kSstFooterSize,
+                               check.values ? "slices in a file of values" : "it has no slice");
+  }
+  if (check.values) {
     CheckValues(**file, check);
     return slices;
   }

@@ -9,6 +9,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "lsm/file_system.h"
@@ -37,6 +38,10 @@ struct SstFault {
 struct SstCheck {
   std::function<void(const SstFault& fault)> fault;
   std::function<void(uint64_t bytes)> progress;  // bytes of the file so far; may be empty
+  bool values = false;                           // it has to be a blob file; else it must be none
+  // May be empty: hears of each whole value of a blob file, and of each record that points to one.
+  std::function<void(BlockHandle block)> value = {};
+  std::function<void(TreeId tree, std::string_view key, std::string_view pointer)> pointer = {};
 };
 
 // What a slice was found to hold.

@@ -14,8 +14,8 @@
 namespace lsm {
 namespace {
 
-// A block that is larger is not found by its checksum: trying every end takes the square of its
-// size.
+// A block that is larger is not found by its checksum: where nothing is whole, so much is hashed,
+// and kept in memory, in vain.
 constexpr uint64_t kMaxSearched = uint64_t{8} << 20;
 
 class SliceCursor final : public SalvageCursor {
@@ -110,11 +110,14 @@ class TableSalvage::Search {
     if (!read.ok()) return std::nullopt;
     const std::string_view bytes = *read;
     constexpr auto kLastType = static_cast<uint8_t>(Compression::kZstd);
+    GrowingChecksum checksum(number_, offset);
+    uint64_t summed = 0;
     for (uint64_t size = 0; size + kBlockTrailerSize <= bytes.size(); ++size) {
       // Few bytes can be a type: most ends are ruled out without a checksum.
       if (static_cast<uint8_t>(bytes[size]) > kLastType) continue;
-      const uint64_t stored = DecodeFixed64(bytes.data() + size + 1);
-      if (stored == Checksum(bytes.substr(0, size + 1), number_, offset)) {
+      checksum.Append(bytes.substr(summed, size + 1 - summed));
+      summed = size + 1;
+      if (DecodeFixed64(bytes.data() + size + 1) == checksum.Value()) {
         return BlockHandle{offset, size};
       }
     }

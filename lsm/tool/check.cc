@@ -3,9 +3,10 @@
 // 2. The state against the directory: files that it names are there and have the right size, files
 //    of a level are in order and apart. What the directory has besides is what a crash leaves and
 //    the next open removes: a remark.
-// 3. Every SST file, byte by byte; what its slices hold against what the manifest says of them.
-//    Without a manifest every SST file is looked at.
-// 4. The log, as an open replays it: that it chains, that nothing proves more to have been on disk,
+// 3. Every blob file, byte by byte.
+// 4. Every SST file, byte by byte; what its slices hold against what the manifest says of them, and
+//    the values that its records point to. Without a manifest every SST file is looked at.
+// 5. The log, as an open replays it: that it chains, that nothing proves more to have been on disk,
 //    that each unit can be decoded. If not, all places where units are lost are looked for.
 
 #include "lsm/tool/check.h"
@@ -47,8 +48,8 @@ class Check {
     ReadManifestInForce();
     ListTables();
     CompareDirectory();
-    for (const auto& [number, users] : tables_) CheckTable(number, users);
     for (const auto& [number, size] : blobs_) CheckBlobs(number, size);
+    for (const auto& [number, users] : tables_) CheckTable(number, users);
     if (state_) CheckLog();
     return result_;
   }
@@ -167,7 +168,11 @@ class Check {
       Fault(path + ": it has " + std::to_string(*size) + " bytes, but the manifest says " +
             std::to_string(users.front().file->file_size));
     }
-    const std::vector<CheckedSlice> slices = CheckBytes(path, whose);
+    SstCheck check;
+    check.pointer = [&](TreeId tree, std::string_view key, std::string_view pointer) {
+      CheckPointer(path, tree, key, pointer);
+    };
+    const std::vector<CheckedSlice> slices = CheckBytes(path, std::move(check), whose);
     ++result_.tables;
     for (const CheckedSlice& slice : slices) result_.records += slice.counted.entries;
     std::set<TreeId> compared;
@@ -187,15 +192,43 @@ class Check {
       Fault(path + ": it has " + std::to_string(*size) + " bytes, but the manifest says " +
             std::to_string(expected));
     }
-    CheckBytes(path);
+    SstCheck check;
+    check.values = true;
+    check.value = [values = &values_[number]](BlockHandle block) { values->push_back(block); };
+    CheckBytes(path, std::move(check));
+  }
+
+  // What is wrong with a value's block was said of its file; here it is whose value that is.
+  void CheckPointer(const std::string& path, TreeId tree, std::string_view key,
+                    std::string_view bytes) {
+    BlobPointer pointer;
+    std::string why;
+    if (const char* malformed = DecodeBlobPointer(bytes, &pointer)) {
+      why = malformed;
+    } else if (!HasValue(pointer)) {
+      why = "no whole value is at offset " + std::to_string(pointer.block.offset) + " of " +
+            BlobFileName("", pointer.file).substr(1);
+    }
+    if (why.empty()) return;
+    Fault(path + ": key " + Quoted(key) + " of tree " + std::to_string(tree) + ": " + why);
+  }
+
+  bool HasValue(const BlobPointer& pointer) const {
+    const auto file = values_.find(pointer.file);
+    if (file == values_.end()) return false;
+    const std::vector<BlockHandle>& values = file->second;  // in the order of their offsets
+    const auto value =
+        std::lower_bound(values.begin(), values.end(), pointer.block.offset,
+                         [](BlockHandle a, uint64_t offset) { return a.offset < offset; });
+    return value != values.end() && *value == pointer.block;
   }
 
   // Of a file that is no SST file or cannot be opened there is nothing.
-  std::vector<CheckedSlice> CheckBytes(const std::string& path, const std::string& whose = "") {
+  std::vector<CheckedSlice> CheckBytes(const std::string& path, SstCheck check,
+                                       const std::string& whose = "") {
     uint64_t number = 0;
     static_cast<void>(ParseFileName(path.substr(path.rfind('/') + 1), &number));
     const uint64_t before = result_.bytes;
-    SstCheck check;
     check.fault = [this](const SstFault& fault) {
       Fault(fault.status.ToString() + (fault.keys ? "; " + fault.keys->Text() : ""));
     };
@@ -293,8 +326,9 @@ class Check {
   Report* const report_;
   std::optional<ManifestState> state_;  // nothing: the manifest is not whole
   uint64_t manifest_ = 0;
-  std::map<uint64_t, std::vector<Use>> tables_;  // by number: who needs it
-  std::map<uint64_t, uint64_t> blobs_;           // by number: the size
+  std::map<uint64_t, std::vector<Use>> tables_;          // by number: who needs it
+  std::map<uint64_t, uint64_t> blobs_;                   // by number: the size
+  std::map<uint64_t, std::vector<BlockHandle>> values_;  // the whole ones of each blob file
   uint64_t total_ = 0;
   CheckResult result_;
 };

@@ -21,7 +21,9 @@ constinit const std::string_view kCheckUsage =
 
 constinit const std::string_view kRepairUsage =
     "varve-tool repair DIR OUTPUT      makes a new database of what is whole in DIR, which it\n"
-    "                                  leaves as it is, and says what is lost\n";
+    "                                  leaves as it is, and says what is lost; its exit status is "
+    "0\n"
+    "                                  if nothing is, 3 if something is, 1 if it failed\n";
 
 namespace {
 
@@ -99,7 +101,7 @@ int RunRepair(FileSystem* fs, Arguments arguments) {
         (repaired->losses == 0 ? "nothing is lost"
                                : std::to_string(repaired->losses) + " places are damaged") +
         "\n");
-  return kDone;
+  return repaired->losses == 0 ? kDone : kLossy;
 }
 
 }  // namespace lsm::tool

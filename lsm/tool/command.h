@@ -21,6 +21,7 @@ enum ExitStatus : int {
   kDone = 0,
   kFailed = 1,  // the file or the system did not allow it; one line on standard error says why
   kUsage = 2,   // the command line makes no sense
+  kLossy = 3,   // it was done, but something of what was wanted is lost
 };
 
 // What stood behind the command's name.

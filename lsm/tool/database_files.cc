@@ -38,7 +38,9 @@ Result<DatabaseFiles> DatabaseFiles::List(FileSystem* fs, const std::string& dir
 
 Result<std::unique_ptr<FileLock>> DatabaseFiles::Lock(FileSystem* fs) const {
   if (!has_lock) return std::unique_ptr<FileLock>();
-  return fs->Lock(LockFileName(directory));
+  Result<std::unique_ptr<FileLock>> lock = fs->Lock(LockFileName(directory));
+  if (!lock.status().IsBusy()) return lock;
+  return Status::Busy(directory + ": a server has this database open; stop it first");
 }
 
 std::string Size(uint64_t bytes) {

@@ -10,6 +10,7 @@
 #include "lsm/tool/repair.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
@@ -30,6 +31,14 @@ namespace {
 
 // One level takes everything: the last, where nothing can lie beneath.
 constexpr int kLevel = kMaxLevels - 1;
+
+// What files and units name is believed up to here.
+constexpr TreeId kMostTreeId = UINT32_MAX / 2;
+constexpr TreeId kMostIdsSkipped = 1 << 20;
+
+// Of a key one version is left, so all can have this one; the new database has all others before
+// it.
+constexpr SequenceNumber kSequence = 1;
 
 // What is known of a tree.
 struct OldTree {
@@ -164,6 +173,12 @@ class StateFinder {
                 std::nullopt});
         continue;
       }
+      if (*slice.tree > kMostTreeId) {
+        fault_({Status::Corruption(path + ": a slice of tree " + std::to_string(*slice.tree) +
+                                   ", which cannot be"),
+                std::nullopt});
+        continue;
+      }
       SalvageSource source;
       source.file.file = number;
       source.file.slice_tree = *slice.tree;
@@ -195,7 +210,7 @@ class TreeWriter {
       : target_(TableTarget::From(options, directory)), target_size_(options.target_file_size) {}
 
   // Keys come in ascending order.
-  Status Add(TreeId tree, std::string_view key, SequenceNumber sequence, std::string_view value) {
+  Status Add(TreeId tree, std::string_view key, std::string_view value) {
     if (builder_ != nullptr && builder_->FileSize() >= target_size_) RETURN_IF_ERROR(Finish());
     if (builder_ == nullptr) {
       const uint64_t number = next_number_++;
@@ -205,7 +220,7 @@ class TreeWriter {
       builder_ = std::make_unique<TableBuilder>(target_.table, std::move(*file), number);
       builder_->BeginSlice(tree);
     }
-    return builder_->Add(key, sequence, RecordType::kValue, value);
+    return builder_->Add(key, kSequence, RecordType::kValue, value);
   }
   // Behind a tree's last key.
   Status Finish() {
@@ -247,20 +262,23 @@ class UnitTranslator final : public WriteBatch::Handler {
   }
 
   Status Put(TreeId tree, std::string_view key, std::string_view value) override {
-    if (Wanted(tree)) unit_.Put(tree, key, value);
-    return {};
+    const Result<bool> wanted = Wanted(tree);
+    if (wanted.ok() && *wanted) unit_.Put(tree, key, value);
+    return wanted.status();
   }
   Status Delete(TreeId tree, std::string_view key) override {
-    if (Wanted(tree)) unit_.Delete(tree, key);
-    return {};
+    const Result<bool> wanted = Wanted(tree);
+    if (wanted.ok() && *wanted) unit_.Delete(tree, key);
+    return wanted.status();
   }
   Status AddCounter(TreeId tree, size_t counter, int64_t delta) override {
-    if (Wanted(tree)) unit_.AddCounter(tree, counter, delta);
-    return {};
+    const Result<bool> wanted = Wanted(tree);
+    if (wanted.ok() && *wanted) unit_.AddCounter(tree, counter, delta);
+    return wanted.status();
   }
   Status CreateTree(TreeId tree) override {
-    if (sequence_ > structural_through_ && !in_files_.contains(tree)) Make(tree);
-    return {};
+    if (sequence_ <= structural_through_ || in_files_.contains(tree)) return {};
+    return Make(tree);
   }
   Status DropTree(TreeId tree) override {
     if (sequence_ > structural_through_ && in_files_.erase(tree) > 0) unit_.DropTree(tree);
@@ -269,11 +287,8 @@ class UnitTranslator final : public WriteBatch::Handler {
   // What the source holds here is what it held then, as far as it is whole.
   Status ForkTree(TreeId tree, TreeId source) override {
     if (sequence_ <= structural_through_ || in_files_.contains(tree)) return {};
-    if (!in_files_.contains(source)) {
-      Make(tree);
-      return {};
-    }
-    while (newest_id_ < tree) newest_id_ = db_->NewTreeId();
+    if (!in_files_.contains(source)) return Make(tree);
+    RETURN_IF_ERROR(TakeId(tree));
     unit_.ForkTree(tree, source);
     in_files_[tree] = 0;
     return {};
@@ -282,17 +297,27 @@ class UnitTranslator final : public WriteBatch::Handler {
  private:
   // Whether the tree is there, and this unit is not in its files. A tree whose making is lost is
   // made here.
-  bool Wanted(TreeId tree) {
+  Result<bool> Wanted(TreeId tree) {
     const auto found = in_files_.find(tree);
     if (found != in_files_.end()) return sequence_ > found->second;
     if (sequence_ <= structural_through_) return false;  // it was dropped since
-    Make(tree);
+    RETURN_IF_ERROR(Make(tree));
     return true;
   }
-  void Make(TreeId tree) {
-    while (newest_id_ < tree) newest_id_ = db_->NewTreeId();
+  Status Make(TreeId tree) {
+    RETURN_IF_ERROR(TakeId(tree));
     unit_.CreateTree(tree);
     in_files_[tree] = 0;
+    return {};
+  }
+  // The new database gives ids out in their order.
+  Status TakeId(TreeId tree) {
+    if (newest_id_ == 0) newest_id_ = db_->NewTreeId();
+    if (tree > newest_id_ && tree - newest_id_ > kMostIdsSkipped) {
+      return Status::Corruption("a unit names tree " + std::to_string(tree) + ", which cannot be");
+    }
+    while (newest_id_ < tree) newest_id_ = db_->NewTreeId();
+    return {};
   }
 
   const SequenceNumber structural_through_;
@@ -344,11 +369,11 @@ class Repair {
       state.trees[id].levels[kLevel] = writer.TakeFiles();
       old->last_sequence = std::max(old->last_sequence, tree.in_files);
     }
-    for (auto& [id, tree] : state.trees) tree.flushed_through = old->last_sequence;
+    for (auto& [id, tree] : state.trees) tree.flushed_through = kSequence;
     state.next_tree_id = old->next_tree_id;
-    state.wal_synced_through = old->last_sequence;
-    state.structural_through = old->last_sequence;
-    state.log_start.last_sequence = old->last_sequence;
+    state.wal_synced_through = kSequence;
+    state.structural_through = kSequence;
+    state.log_start.last_sequence = kSequence;
     const uint64_t manifest = writer.NewNumber();
     state.next_file_number = manifest + 1;
     RETURN_IF_ERROR(fs_->SyncDirectory(output_));
@@ -373,7 +398,7 @@ class Repair {
       any = true;
       if (record.type() == RecordType::kTombstone) continue;
       ++result_.records;
-      RETURN_IF_ERROR(writer->Add(id, record.user_key(), record.sequence(), value->view()));
+      RETURN_IF_ERROR(writer->Add(id, record.user_key(), value->view()));
     }
     return writer->Finish();
   }
@@ -449,9 +474,22 @@ class Repair {
   RepairResult result_;
 };
 
+// The path without links and detours, as far as it exists; what follows as it is written.
+std::string RealPath(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path absolute = std::filesystem::absolute(path, error);
+  if (error) return path;
+  const std::filesystem::path real = std::filesystem::weakly_canonical(absolute, error);
+  std::string text = (error ? absolute.lexically_normal() : real).string();
+  while (text.size() > 1 && text.back() == '/') text.pop_back();
+  return text;
+}
+
 // OK if the new database can go there.
 Status CheckOutput(FileSystem* fs, const std::string& directory, const std::string& output) {
-  if (output.empty() || output == directory || output.starts_with(directory + "/")) {
+  const std::string input = RealPath(directory);
+  const std::string inside = input == "/" ? input : input + "/";
+  if (output.empty() || (RealPath(output) + "/").starts_with(inside)) {
     return Status::InvalidArgument(output + ": not a place beside " + directory);
   }
   const Result<bool> exists = fs->Exists(output);
@@ -466,7 +504,9 @@ Status CheckOutput(FileSystem* fs, const std::string& directory, const std::stri
 }  // namespace
 
 Result<RepairResult> RepairDatabase(const Options& options, const std::string& directory,
-                                    const std::string& output, Report* report) {
+                                    const std::string& wanted, Report* report) {
+  std::string output = wanted;
+  while (output.size() > 1 && output.back() == '/') output.pop_back();
   FileSystem* const fs = options.file_system;
   Result<DatabaseFiles> files = DatabaseFiles::List(fs, directory);
   RETURN_IF_ERROR(files.status());

@@ -27,11 +27,25 @@ class SalvageMerge::Run {
   bool Valid() const { return cursor_ != nullptr && cursor_->Valid(); }
   void Next() {
     cursor_->Next();
+    PassOutsiders();
     if (!cursor_->Valid()) OpenNext();
   }
   const SalvageCursor& record() const { return *cursor_; }
 
  private:
+  // The order of the run's files rests on what was said of their ranges, which need not be true.
+  void PassOutsiders() {
+    const SalvageSource& source = sources_[next_ - 1];
+    if (!source.bounded) return;
+    for (; cursor_->Valid(); cursor_->Next()) {
+      const std::string_view key = cursor_->user_key();
+      if (source.file.smallest_key <= key && key <= source.file.largest_key) return;
+      if (std::exchange(told_, next_) == next_) continue;
+      Lose(source, Status::Corruption(SstFileName(input_->directory, source.file.file) +
+                                      ": keys outside of the range that was said of it"));
+    }
+  }
+
   void OpenNext() {
     cursor_ = nullptr;
     while (!Valid() && next_ < sources_.size()) {
@@ -54,6 +68,7 @@ class SalvageMerge::Run {
       }
       file_ = std::move(*file);
       cursor_ = file_->NewCursor(*slice, input_->tree, input_->fault);
+      PassOutsiders();
     }
   }
 
@@ -86,6 +101,7 @@ class SalvageMerge::Run {
   const Input* const input_;
   std::vector<SalvageSource> sources_;
   size_t next_ = 0;
+  size_t told_ = 0;  // next_ when a file's range was found wrong last
   std::shared_ptr<const TableSalvage> file_;
   std::unique_ptr<SalvageCursor> cursor_;
 };

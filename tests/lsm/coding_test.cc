@@ -5,10 +5,23 @@
 
 #include <limits>
 
+#include "lsm/format/checksum.h"
 #include "lsm/format/file_names.h"
 #include "lsm/random.h"
 
 namespace lsm {
+
+TEST_CASE("a growing checksum is at each length what the checksum of so many bytes is") {
+  std::string bytes;
+  for (int i = 0; i < 3000; ++i) bytes += static_cast<char>(i * 7 + i / 256);
+  GrowingChecksum growing(12, 345);
+  size_t size = 0;
+  for (const size_t step : {0, 1, 2, 13, 0, 112, 113, 500, 1024, 1}) {
+    growing.Append(std::string_view(bytes).substr(size, step));
+    size += step;
+    CHECK(growing.Value() == Checksum(std::string_view(bytes).substr(0, size), 12, 345));
+  }
+}
 
 TEST_CASE("varints of every length come back, and cut ones are refused") {
   for (int shift = 0; shift < 64; ++shift) {

@@ -2,6 +2,7 @@
 // varve-tool check, repair and stats, as a program.
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -9,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "lsm/file_system.h"
 #include "tests/support/program.h"
 
 namespace lsm {
@@ -58,6 +60,47 @@ TEST_CASE("check finds nothing in a database that is whole") {
   CHECK(run.output.ends_with(" read: no fault\n"));
 }
 
+TEST_CASE("repair of what is whole loses nothing, and says so by its exit status") {
+  const TemporaryDirectory directory;
+  const std::string path = directory.path() + "/db";
+  Shell(path, "fill 0 500\nflush\nfill 100 200\n");
+  const Finished run = Tool({"repair", path, directory.path() + "/new/"});
+  CHECK(run.status == 0);
+  CHECK(run.output.ends_with("; nothing is lost\n"));
+  CHECK(Tool({"check", directory.path() + "/new"}).status == 0);
+}
+
+TEST_CASE("check needs no more than to read, and says if a server is there") {
+  const TemporaryDirectory directory;
+  const std::string path = directory.path() + "/db";
+  Shell(path, "fill 0 500\nflush\n");
+  {
+    const auto lock = FileSystem::Posix()->Lock(path + "/LOCK");
+    REQUIRE(lock.ok());
+    const Finished run = Tool({"check", path});
+    CHECK(run.status == 1);
+    CHECK(run.error.find(path + ": a server has this database open") != std::string::npos);
+  }
+  using std::filesystem::perms;
+  for (const auto& entry : std::filesystem::directory_iterator(path)) {
+    std::filesystem::permissions(entry, perms::owner_read | perms::group_read | perms::others_read);
+  }
+  for (const std::string& name : {path, directory.path()}) {
+    std::filesystem::permissions(name, perms(0555));
+  }
+  // Nothing is denied to root, so this process is somebody else for a moment.
+  const bool is_root = ::geteuid() == 0;
+  if (is_root) REQUIRE(::seteuid(65534) == 0);
+  const bool denied = !std::ofstream(path + "/new").is_open();
+  const auto lock = FileSystem::Posix()->Lock(path + "/LOCK");
+  if (is_root) REQUIRE(::seteuid(0) == 0);
+  CHECK(denied);
+  CHECK_MESSAGE(lock.ok(), lock.status().ToString());
+  for (const std::string& name : {path, directory.path()}) {
+    std::filesystem::permissions(name, perms(0755));
+  }
+}
+
 TEST_CASE("check names file, block and keys of a fault, and repair saves the rest") {
   const TemporaryDirectory directory;
   const std::string path = directory.path() + "/db";
@@ -73,7 +116,7 @@ TEST_CASE("check names file, block and keys of a fault, and repair saves the res
   CHECK(check.output.ends_with(": 1 faults\n"));
 
   const Finished repair = Tool({"repair", path, output});
-  CHECK(repair.status == 0);
+  CHECK(repair.status == 3);
   CHECK(repair.output.starts_with("Corruption: " + table + ": data block at offset 0: "));
   CHECK(repair.output.ends_with("; 1 places are damaged\n"));
   CHECK(Tool({"check", output}).status == 0);
@@ -86,6 +129,14 @@ TEST_CASE("check names file, block and keys of a fault, and repair saves the res
   CHECK(Tool({"repair", path, output}).status == 1);
   CHECK(Tool({"repair", path, path}).status == 1);
   CHECK(Tool({"repair", path, path + "/inside"}).status == 1);
+  std::filesystem::create_directory_symlink(path, directory.path() + "/link");
+  for (const std::string name : {"/link/inside", "/link/../db/inside", "/db//inside", "/db/./x/"}) {
+    CAPTURE(name);
+    const Finished inside = Tool({"repair", path, directory.path() + name});
+    CHECK(inside.status == 1);
+    CHECK(inside.error.find("not a place beside") != std::string::npos);
+  }
+  CHECK(Tool({"repair", directory.path() + "/link", path + "/inside"}).status == 1);
   CHECK(Tool({"check", path}).output == check.output);
 }
 
@@ -95,12 +146,12 @@ TEST_CASE("repair makes do without CURRENT and without a manifest") {
   Shell(path, "fill 0 100\\nflush\\n");
   std::filesystem::remove(path + "/CURRENT");
   CHECK(Tool({"check", path}).status == 1);
-  CHECK(Tool({"repair", path, directory.path() + "/first"}).status == 0);
+  CHECK(Tool({"repair", path, directory.path() + "/first"}).status == 3);
   for (const auto& entry : std::filesystem::directory_iterator(path)) {
     if (entry.path().filename().string().starts_with("MANIFEST")) Flip(entry.path(), 40);
   }
   const Finished repair = Tool({"repair", path, directory.path() + "/second"});
-  CHECK(repair.status == 0);
+  CHECK(repair.status == 3);
   CHECK(repair.output.find("put together from the files") != std::string::npos);
   for (const char* name : {"/first", "/second"}) {
     const std::string made = directory.path() + name;

@@ -55,6 +55,7 @@ struct Options {
   // Of what goes to the last level while nobody writes, or because somebody asked: it saves a
   // quarter of the bytes or more, and costs several times the work.
   Compression bottom_compression = Compression::kZstd;
+  int zstd_level = 3;        // 1 to 19: higher is smaller and slower to write, as fast to read
   int max_open_files = 512;  // SST files held open by the table cache
 
   size_t wal_segment_size = size_t{64} << 20;

@@ -16,7 +16,7 @@ namespace {
 Status AddSlice(const SliceInput& input, const std::vector<SequenceNumber>& pins,
                 TableBuilder* builder, BlobWriter* blobs) {
   std::vector<IteratorSource> sources;
-  for (const MemTable* table : input.tables) sources.push_back({table->NewIterator(), nullptr});
+  for (const MemTable* table : input.tables) sources.push_back(table->NewIterator());
   MergingIterator records(std::move(sources));
   VersionPruner pruner(pins, /*older=*/nullptr);
   builder->BeginSlice(input.tree);
@@ -66,6 +66,7 @@ TableTarget TableTarget::From(const Options& options, const std::string& directo
   target.table.block_restart_interval = options.block_restart_interval;
   target.table.filter_bits_per_key = options.filter_bits_per_key;
   target.table.compression = options.compression;
+  target.table.zstd_level = options.zstd_level;
   target.blob_value_size = options.blob_value_size;
   target.blob_file_size = uint64_t{4} * options.target_file_size;
   target.bottom = target.table;

@@ -16,6 +16,8 @@ ColdReader::PartKey ColdReader::KeyOf(const MissingPart& part) {
 
 ColdReadImpl::~ColdReadImpl() {
   blocks_.clear();
+  tables_.clear();
+  parts_.clear();
   if (reader_ != nullptr) reader_->Release(bytes_);
 }
 
@@ -127,6 +129,7 @@ void ColdReader::Release(size_t bytes) {
     if (!stopped_) jobs = TakeJobs();
   }
   Schedule(std::move(jobs));
+  released_();
 }
 
 void ColdReader::Finish(const std::shared_ptr<ColdReadImpl>& read) {

@@ -50,8 +50,8 @@ class ColdReadImpl final : public ColdRead {
  private:
   friend class ColdReader;
 
-  const std::vector<MissingPart> parts_;
-  ColdReader* reader_ = nullptr;  // null: it was not fetched
+  std::vector<MissingPart> parts_;  // until its end
+  ColdReader* reader_ = nullptr;    // null: it was not fetched
   // The reader's lock, until it is done.
   size_t bytes_ = 0;  // of blocks: as they are stored until it is done, then as they are in memory
   std::vector<BlockCache::Pin> blocks_;
@@ -64,8 +64,10 @@ class ColdReadImpl final : public ColdRead {
 class ColdReader {
  public:
   // What is given must outlive the reader. `blocks` is the cache of `tables`.
-  ColdReader(Executor* executor, TableCache* tables, const BlockCache* blocks)
-      : executor_(executor), tables_(tables), blocks_(blocks) {}
+  // `released` is called when a ColdRead that was fetched has let go of its files.
+  ColdReader(Executor* executor, TableCache* tables, const BlockCache* blocks,
+             std::function<void()> released)
+      : executor_(executor), tables_(tables), blocks_(blocks), released_(std::move(released)) {}
 
   // See DB::Fetch. REQUIRES: `read` was not fetched before
   void Fetch(std::shared_ptr<ColdReadImpl> read, std::function<void(const Status&)> done)
@@ -108,12 +110,13 @@ class ColdReader {
   // Notes a part, and tells the caller if it was the last one.
   void Receive(Fetched fetched, const Waiter& waiter) EXCLUDES_LOCK(mutex_);
   static void Finish(const std::shared_ptr<ColdReadImpl>& read);
-  // A ColdRead that began has let go of its blocks.
+  // A ColdRead that was fetched has let go of everything.
   void Release(size_t bytes) EXCLUDES_LOCK(mutex_);
 
   Executor* const executor_;
   TableCache* const tables_;
   const BlockCache* const blocks_;
+  const std::function<void()> released_;
   mutable Mutex mutex_;
   std::deque<std::shared_ptr<ColdReadImpl>> queue_ GUARDED_BY(mutex_);
   size_t under_way_ GUARDED_BY(mutex_) = 0;  // that have begun and are not done

@@ -31,6 +31,9 @@ Status CheckOptions(const Options& options) {
       options.max_open_files < 1 || options.l0_merge_trigger < 1) {
     return Status::InvalidArgument("a number in the options is below 1");
   }
+  if (options.zstd_level < 1 || options.zstd_level > 19) {
+    return Status::InvalidArgument("zstd_level is not from 1 to 19");
+  }
   return {};
 }
 
@@ -84,7 +87,7 @@ DBImpl::DBImpl(const Options& options, std::string directory)
       block_cache_(options.block_cache_size),
       memory_(options, &block_cache_),
       tables_(fs_, directory_, options.max_open_files, &block_cache_, &memory_),
-      cold_reader_(executor_, &tables_, &block_cache_),
+      cold_reader_(executor_, &tables_, &block_cache_, [this] { NudgeHousekeeping(); }),
       pins_(&visible_),
       wal_(options.clock, options.wal_segment_size, [this] { return NextSegment(); }),
       manifest_(fs_, directory_) {

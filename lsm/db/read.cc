@@ -261,7 +261,7 @@ Result<std::unique_ptr<Iterator>> ReadViewImpl::NewIterator(TreeId tree,
     std::string_view smallest;
     std::string_view largest;
     if (!table.KeyRange(&smallest, &largest) || !range.Overlaps(smallest, largest)) return;
-    sources.push_back({table.NewIterator(sequence_), nullptr});
+    sources.push_back(table.NewIterator(sequence_));
     ++tables;
   };
   add_memtable(*state.active);
@@ -285,7 +285,7 @@ Result<std::unique_ptr<Iterator>> ReadViewImpl::NewIterator(TreeId tree,
   }
   std::unique_ptr<InternalIterator> source;
   if (sources.size() == 1) {
-    source = std::move(sources.front().iterator);  // nothing to merge
+    source = std::move(sources.front());  // nothing to merge
   } else {
     source = std::make_unique<MergingIterator>(std::move(sources));
   }

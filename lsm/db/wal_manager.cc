@@ -63,11 +63,12 @@ void WalManager::Start(std::vector<uint64_t> recovered, const LogPosition& posit
 }
 
 Status WalManager::TakeOver() {
+  std::shared_ptr<LogWriter> old;  // closed outside of the lock
   MutexLock lock(&mutex_);
   RETURN_IF_ERROR(failure_);
   if (replaced_at_) {
     position_ = *replaced_at_;
-    current_ = segments_.back().log;
+    old = std::exchange(current_, segments_.back().log);
     replaced_at_.reset();
   }
   disturbed_.store(false, std::memory_order_relaxed);
@@ -218,9 +219,13 @@ std::optional<WalManager::Removal> WalManager::Removable(SequenceNumber needed) 
 
 std::vector<uint64_t> WalManager::Retire(const Removal& removal) {
   std::vector<uint64_t> unwanted;
+  std::vector<Segment> old;  // closed outside of the lock
   MutexLock lock(&mutex_);
   const uint64_t last = removal.segments.back();
-  while (!segments_.empty() && segments_.front().numbers.back() <= last) segments_.pop_front();
+  while (!segments_.empty() && segments_.front().numbers.back() <= last) {
+    old.push_back(std::move(segments_.front()));
+    segments_.pop_front();
+  }
   segment_count_.store(segments_.size(), std::memory_order_relaxed);
   for (const uint64_t number : removal.segments) {
     if (spares_.size() < kMaxSpares) {

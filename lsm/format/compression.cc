@@ -15,8 +15,6 @@ namespace {
 
 static_assert(kMaxBlockSize <= LZ4_MAX_INPUT_SIZE && kMaxBlockSize <= INT_MAX);
 
-constexpr int kZstdLevel = 1;
-
 // What one byte of input can become at most: an LZ4 length byte stands for 255 bytes, and four
 // bytes of a zstd frame for a block of 128 KiB.
 constexpr uint64_t kLz4MaxRatio = 255;
@@ -29,14 +27,15 @@ size_t CompressLz4(std::string_view input, char* output, size_t room) {
   return size > 0 ? static_cast<size_t>(size) : 0;
 }
 
-size_t CompressZstd(std::string_view input, char* output, size_t room) {
-  const size_t size = ZSTD_compress(output, room, input.data(), input.size(), kZstdLevel);
+size_t CompressZstd(int level, std::string_view input, char* output, size_t room) {
+  const size_t size = ZSTD_compress(output, room, input.data(), input.size(), level);
   return ZSTD_isError(size) ? 0 : size;
 }
 
 }  // namespace
 
-Compression CompressBlock(Compression wanted, std::string_view input, std::string* stored) {
+Compression CompressBlock(Compression wanted, int zstd_level, std::string_view input,
+                          std::string* stored) {
   assert(input.size() <= kMaxBlockSize);
   const size_t limit = input.size() - input.size() / 8;
   const size_t prefix = VarintLength(input.size());
@@ -46,8 +45,9 @@ Compression CompressBlock(Compression wanted, std::string_view input, std::strin
   stored->resize(limit);
   EncodeVarint64(stored->data(), input.size());
   char* const output = stored->data() + prefix;
-  const size_t size = wanted == Compression::kLz4 ? CompressLz4(input, output, limit - prefix)
-                                                  : CompressZstd(input, output, limit - prefix);
+  const size_t size = wanted == Compression::kLz4
+                          ? CompressLz4(input, output, limit - prefix)
+                          : CompressZstd(zstd_level, input, output, limit - prefix);
   if (size == 0) return Compression::kNone;
   stored->resize(prefix + size);
   return wanted;

@@ -29,7 +29,8 @@ struct OwnedBytes {
 // Compresses `input` into `*stored` and returns how. kNone, with `*stored` undefined, if it would
 // not get smaller by an eighth at least: such a block is stored as it is.
 // REQUIRES: input.size() <= kMaxBlockSize
-Compression CompressBlock(Compression wanted, std::string_view input, std::string* stored);
+Compression CompressBlock(Compression wanted, int zstd_level, std::string_view input,
+                          std::string* stored);
 
 // What CompressBlock's result, of a type other than kNone, says to become; 0 if it is malformed.
 uint64_t UncompressedSize(std::string_view stored);

@@ -14,6 +14,8 @@
 #include <cassert>
 #include <utility>
 
+#include "lsm/util/quote.h"
+
 namespace lsm {
 namespace {
 
@@ -99,7 +101,7 @@ void DbIterator::Show(RecordType type, std::string_view value) {
   if (!is_blob_ || blobs_.tables == nullptr) return;
   BlobPointer pointer;
   if (const char* why = DecodeBlobPointer(value, &pointer)) {
-    status_ = Status::Corruption(why);
+    status_ = Status::Corruption("key " + Quoted(key()) + ": " + why);
   } else {
     const bool cached_only = blobs_.missing != nullptr;
     Result<PinnedValue> read = blobs_.tables->ReadBlob(pointer, blobs_.fill_cache, cached_only);

@@ -42,7 +42,7 @@ void MergingIterator::Rebuild(Direction direction) {
   direction_ = direction;
   heap_.clear();
   for (const IteratorSource& source : sources_) {
-    InternalIterator* iterator = source.iterator.get();
+    InternalIterator* iterator = source.get();
     if (iterator->Valid()) {
       // Sift up from the new leaf.
       size_t at = heap_.size();
@@ -58,22 +58,22 @@ void MergingIterator::Rebuild(Direction direction) {
 }
 
 void MergingIterator::SeekToFirst() {
-  for (const IteratorSource& source : sources_) source.iterator->SeekToFirst();
+  for (const IteratorSource& source : sources_) source->SeekToFirst();
   Rebuild(Direction::kForward);
 }
 
 void MergingIterator::SeekToLast() {
-  for (const IteratorSource& source : sources_) source.iterator->SeekToLast();
+  for (const IteratorSource& source : sources_) source->SeekToLast();
   Rebuild(Direction::kBackward);
 }
 
 void MergingIterator::Seek(std::string_view user_key, SequenceNumber sequence) {
-  for (const IteratorSource& source : sources_) source.iterator->Seek(user_key, sequence);
+  for (const IteratorSource& source : sources_) source->Seek(user_key, sequence);
   Rebuild(Direction::kForward);
 }
 
 void MergingIterator::SeekBefore(std::string_view user_key) {
-  for (const IteratorSource& source : sources_) source.iterator->SeekBefore(user_key);
+  for (const IteratorSource& source : sources_) source->SeekBefore(user_key);
   Rebuild(Direction::kBackward);
 }
 
@@ -82,7 +82,7 @@ void MergingIterator::SwitchTo(Direction direction) {
   const std::string key(current->user_key());
   const SequenceNumber sequence = current->sequence();
   for (const IteratorSource& source : sources_) {
-    InternalIterator* iterator = source.iterator.get();
+    InternalIterator* iterator = source.get();
     if (iterator == current) continue;
     iterator->Seek(key, sequence);  // nobody else has this record: lands after it
     if (direction == Direction::kForward) continue;

@@ -15,11 +15,7 @@
 
 namespace lsm {
 
-// A source and what has to stay alive for it.
-struct IteratorSource {
-  std::unique_ptr<InternalIterator> iterator;
-  std::shared_ptr<const void> owner;
-};
+using IteratorSource = std::unique_ptr<InternalIterator>;
 
 class MergingIterator final : public InternalIterator {
  public:

@@ -120,7 +120,7 @@ BlockHandle TableBuilder::Rep::WriteRawBlock(std::string* contents, uint8_t type
 }
 
 BlockHandle TableBuilder::Rep::WriteBlock(std::string* contents, Compression compression) {
-  const Compression used = CompressBlock(compression, *contents, &compressed);
+  const Compression used = CompressBlock(compression, options.zstd_level, *contents, &compressed);
   std::string* const stored = used == Compression::kNone ? contents : &compressed;
   const BlockHandle handle = WriteRawBlock(stored, static_cast<uint8_t>(used));
   if (compressed.capacity() > kWriteSize) std::string().swap(compressed);

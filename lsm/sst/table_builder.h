@@ -27,6 +27,7 @@ struct TableBuilderOptions {
   int block_restart_interval = 4;
   int filter_bits_per_key = 10;
   Compression compression = Compression::kLz4;
+  int zstd_level = 3;
 };
 
 // What was written, one a slice: what the manifest needs to know.

@@ -19,7 +19,6 @@ struct TableReader::Rep {
   const SstSlice where;
   const TableSlice slice;
   std::optional<Filter> filter;
-  bool for_scan = false;
 };
 
 TableReader::TableReader(std::unique_ptr<Rep> rep) : rep_(std::move(rep)) {}
@@ -35,21 +34,6 @@ Result<std::unique_ptr<TableReader>> TableReader::Open(FileSystem* fs, const std
 
 Result<std::unique_ptr<TableReader>> TableReader::Open(std::shared_ptr<const TableFile> file,
                                                        TreeId tree, BlockCache* cache) {
-  return Open(std::move(file), tree, cache, /*for_scan=*/false);
-}
-
-Result<std::unique_ptr<TableReader>> TableReader::OpenForScan(FileSystem* fs,
-                                                              const std::string& path,
-                                                              uint64_t file_number, TreeId tree) {
-  Result<std::shared_ptr<const TableFile>> file =
-      TableFile::OpenNamed(fs, path, file_number, AccessPattern::kSequential);
-  RETURN_IF_ERROR(file.status());
-  return Open(std::move(*file), tree, nullptr, /*for_scan=*/true);
-}
-
-Result<std::unique_ptr<TableReader>> TableReader::Open(std::shared_ptr<const TableFile> file,
-                                                       TreeId tree, BlockCache* cache,
-                                                       bool for_scan) {
   const SstSlice* const where = file->FindSlice(tree);
   if (where == nullptr) {
     return Status::NotFound(file->path() + ": no slice of tree " + std::to_string(tree));
@@ -57,7 +41,7 @@ Result<std::unique_ptr<TableReader>> TableReader::Open(std::shared_ptr<const Tab
   Result<BlockIndex> index = BlockIndex::Read(*file, where->index);
   RETURN_IF_ERROR(index.status());
   std::optional<Filter> filter;
-  if (where->filter.size != 0 && !for_scan) {
+  if (where->filter.size != 0) {
     constexpr const char* kWhat = "filter block";
     size_t size;
     const Result<OwnedBytes> bytes = file->ReadContents(where->filter, kWhat, &size);
@@ -69,7 +53,6 @@ Result<std::unique_ptr<TableReader>> TableReader::Open(std::shared_ptr<const Tab
   }
   auto rep = std::make_unique<Rep>(std::move(file), std::move(*index), *where, cache);
   rep->filter = std::move(filter);
-  rep->for_scan = for_scan;
   return std::unique_ptr<TableReader>(new TableReader(std::move(rep)));
 }
 
@@ -146,9 +129,7 @@ std::shared_ptr<const Block> TableReader::PeekBlock(size_t block) const {
 
 std::unique_ptr<InternalIterator> TableReader::NewIterator(bool fill_cache,
                                                            MissingBlocks* missing) const {
-  return std::make_unique<TableIterator>(&rep_->slice, fill_cache,
-                                         rep_->for_scan ? ReadAhead::Full() : ReadAhead::Adaptive(),
-                                         missing);
+  return std::make_unique<TableIterator>(&rep_->slice, fill_cache, ReadAhead::Adaptive(), missing);
 }
 
 Result<TableReader::Properties> TableReader::ReadProperties() const {

@@ -37,11 +37,6 @@ class TableReader {
   // The same for a file that is open already, so that readers of its slices share one handle.
   static Result<std::unique_ptr<TableReader>> Open(std::shared_ptr<const TableFile> file,
                                                    TreeId tree, BlockCache* cache);
-  // A reader with a handle of its own for one pass from front to back, as a compaction or a check
-  // makes it: it has no filter, its iterators read large pieces, and what they read stays neither
-  // in a block cache nor in the page cache.
-  static Result<std::unique_ptr<TableReader>> OpenForScan(FileSystem* fs, const std::string& path,
-                                                          uint64_t file_number, TreeId tree);
   ~TableReader();
 
   // The newest record of `key` that `sequence` can see. `value` is set if it is a value.
@@ -87,8 +82,6 @@ class TableReader {
  private:
   struct Rep;
   explicit TableReader(std::unique_ptr<Rep> rep);
-  static Result<std::unique_ptr<TableReader>> Open(std::shared_ptr<const TableFile> file,
-                                                   TreeId tree, BlockCache* cache, bool for_scan);
   Result<TableLookup> Get(std::string_view key, uint64_t hash, SequenceNumber sequence,
                           PinnedValue* value, bool* filtered, BlockSource source,
                           size_t* block) const;

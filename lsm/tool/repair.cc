@@ -19,6 +19,7 @@
 
 #include "lsm/compaction/flush_job.h"
 #include "lsm/db.h"
+#include "lsm/format/checksum.h"
 #include "lsm/format/file_names.h"
 #include "lsm/sst/table_builder.h"
 #include "lsm/tool/salvage_merge.h"
@@ -32,8 +33,7 @@ namespace {
 // One level takes everything: the last, where nothing can lie beneath.
 constexpr int kLevel = kMaxLevels - 1;
 
-// What files and units name is believed up to here.
-constexpr TreeId kMostTreeId = UINT32_MAX / 2;
+// Units name trees in the order in which these were made: one far beyond the others cannot be.
 constexpr TreeId kMostIdsSkipped = 1 << 20;
 
 // Of a key one version is left, so all can have this one; the new database has all others before
@@ -173,7 +173,7 @@ class StateFinder {
                 std::nullopt});
         continue;
       }
-      if (*slice.tree > kMostTreeId) {
+      if (*slice.tree >= kMaxTreeId - 1) {
         fault_({Status::Corruption(path + ": a slice of tree " + std::to_string(*slice.tree) +
                                    ", which cannot be"),
                 std::nullopt});
@@ -355,7 +355,7 @@ class Repair {
 
   void Lose(const std::string& line) {
     // Several slices of one file tell the same of it.
-    if (!told_.insert(line).second) return;
+    if (!told_.insert(HashKey(line)).second) return;
     ++result_.losses;
     report_->Fault(line);
   }
@@ -467,7 +467,7 @@ class Repair {
   const FaultSink fault_ = [this](const SstFault& fault) {
     Lose(fault.status.ToString() + (fault.keys ? "; " + fault.keys->Text() : ""));
   };
-  std::set<std::string> told_;
+  std::set<uint64_t> told_;                     // hashes of lines: there may be very many
   std::shared_ptr<const TableFile> blob_file_;  // read last
   uint64_t done_ = 0;
   uint64_t total_ = 0;

@@ -12,6 +12,7 @@
 #include "lsm/wal/log_salvage.h"
 
 #include <algorithm>
+#include <deque>
 #include <utility>
 
 #include "lsm/format/coding.h"
@@ -101,17 +102,24 @@ class Salvager {
     uint64_t offset = 0;
     LogGroupHeader header;
   };
-  // The first whole group at or behind `offset` with units that were not seen.
+  // The first whole group at or behind `offset` with units that were not seen. A segment is
+  // searched once, and what was looked at and is not whole is not looked at again, so that many
+  // gaps cost little more than one. REQUIRES: within a segment, `offset` never falls
   std::optional<Found> FindBehind(SegmentReader* segment, uint64_t offset) {
-    std::vector<uint64_t> places;
-    const Status searched =
-        segment->Search(offset, [&](uint64_t place, const LogGroupHeader& header) {
-          if (header.first_sequence > Last()) places.push_back(place);
-        });
-    if (!searched.ok()) lost_(searched.ToString());
-    for (const uint64_t place : places) {
-      const Result<SegmentReader::Group> group = segment->Read(place);
-      if (group.ok() && group->valid) return Found{place, group->header};
+    if (searched_ != segment->number()) {
+      searched_ = segment->number();
+      places_.clear();
+      const Status searched =
+          segment->Search(offset, [this](uint64_t place, const LogGroupHeader& header) {
+            places_.push_back({place, header});
+          });
+      if (!searched.ok()) lost_(searched.ToString());
+    }
+    for (; !places_.empty(); places_.pop_front()) {
+      const Found& place = places_.front();
+      if (place.offset < offset || place.header.first_sequence <= Last()) continue;
+      const Result<SegmentReader::Group> group = segment->Read(place.offset);
+      if (group.ok() && group->valid) return place;
     }
     return std::nullopt;
   }
@@ -188,6 +196,8 @@ class Salvager {
   const std::function<void(std::string_view)>& lost_;
   std::optional<LogPosition> position_;  // behind the last group taken
   std::optional<SequenceNumber> mark_;
+  std::optional<uint64_t> searched_;  // the segment of places_
+  std::deque<Found> places_;          // where a group may be
   bool ended_ = false;
   bool collecting_ = false;  // a unit's first fragments are in fragments_
   std::string fragments_;

@@ -3,6 +3,7 @@
 
 #include "doctest/doctest.h"
 #include "lsm/format/file_names.h"
+#include "lsm/random.h"
 #include "lsm/version/manifest.h"
 #include "tests/lsm/db_test_util.h"
 
@@ -31,6 +32,34 @@ std::vector<std::string> FilesOfKind(TestDb* db, FileKind kind) {
     if (ParseFileName(path.substr(path.rfind('/') + 1), &number) == kind) found.push_back(path);
   }
   return found;
+}
+
+TEST_CASE("a level that zstd does not have is refused, and a higher one makes files smaller") {
+  uint64_t bytes[2] = {};
+  const int levels[] = {1, 19};
+  for (const int round : {0, 1}) {
+    TestDb db;
+    for (const int level : {-1, 0, 20}) {
+      CAPTURE(level);
+      db.options()->zstd_level = level;
+      CHECK(db.Open().IsInvalidArgument());
+    }
+    db.options()->zstd_level = levels[round];
+    db.options()->compression = Compression::kZstd;
+    db.options()->block_size = 16384;
+    REQUIRE(db.Open().ok());
+    Random random(1);
+    for (int i = 0; i < 500; ++i) {
+      std::string value;
+      for (int word = 0; word < 20; ++word) {
+        value += "word" + std::to_string(random.Uniform(300)) + " ";
+      }
+      REQUIRE(db.Put(Key(i), value).ok());
+    }
+    REQUIRE(db->FlushAll().ok());
+    bytes[round] = db->Stats().sst_bytes;
+  }
+  CHECK(bytes[1] < bytes[0]);
 }
 
 TEST_CASE("a directory with somebody else's file is refused by that file's name, and left alone") {

@@ -11,6 +11,7 @@
 #include "lsm/format/coding.h"
 #include "lsm/format/file_names.h"
 #include "lsm/random.h"
+#include "lsm/wal/log_salvage.h"
 #include "tests/lsm/log_test_util.h"
 
 namespace lsm {
@@ -276,6 +277,44 @@ TEST_CASE("writing goes on behind a cut tail, which stays cut") {
   REQUIRE(again.status.ok());
   CHECK(again.units == Numbered(6));
   CHECK(again.recovery.dead_segments == std::vector<uint64_t>{2});
+}
+
+TEST_CASE("what many gaps cost to be passed over does not grow with their number") {
+  class CountBytes : public FileInterceptor {
+   public:
+    FileVerdict Before(const FileCallInfo& info) override {
+      if (info.call == FileCall::kRead) bytes += info.size;
+      return FileVerdict::Proceed();
+    }
+    uint64_t bytes = 0;
+  } count;
+  constexpr size_t kSegment = size_t{4} << 20;
+  constexpr int kGroups = 400;
+  MemFileSystem fs;
+  LogMaker log(&fs, kSegment);
+  for (int i = 0; i < kGroups; ++i) log.Append({std::to_string(i) + std::string(8000, 'u')});
+  REQUIRE(log.segments().size() == 1);
+  for (size_t i = 1; i < kGroups; i += 2) fs.Damage(Path(1), log.groups()[i].begin + 100, 1);
+  fs.SetInterceptor(&count);
+  LogSalvageInput input;
+  input.fs = &fs;
+  input.directory = kLogDirectory;
+  input.segments = log.segments();
+  input.mark = kGroups;
+  int units = 0;
+  int gaps = 0;
+  const auto salvaged = SalvageLog(
+      input,
+      [&](SequenceNumber, uint32_t, std::string_view) {
+        ++units;
+        return Status();
+      },
+      [&](std::string_view) { ++gaps; });
+  fs.SetInterceptor(nullptr);
+  REQUIRE(salvaged.ok());
+  CHECK(units == kGroups / 2);
+  CHECK(gaps == kGroups / 2);
+  CHECK(count.bytes < 10 * kSegment);
 }
 
 TEST_CASE("the unit handler's error ends the replay; a corruption gets file and offset") {

@@ -86,36 +86,4 @@ TEST_CASE("a file that became shorter than it was gives what is left of it") {
   CHECK(*got == file.content().substr(8000));
 }
 
-TEST_CASE("a reader for one pass reads large pieces and gives every record") {
-  MemFileSystem fs;
-  SstRecords records;
-  Random random(3);
-  for (int i = 100'000; i < 130'000; ++i) {
-    records.push_back({"key" + std::to_string(i), 5, RecordType::kValue,
-                       std::to_string(random.Next64()) + std::to_string(random.Next64())});
-  }
-  for (const Compression compression : {Compression::kNone, Compression::kLz4}) {
-    CAPTURE(static_cast<int>(compression));
-    TableBuilderOptions options;
-    options.compression = compression;
-    (void)fs.Remove("000007.sst").ok();
-    REQUIRE(WriteSst(&fs, "000007.sst", 7, options, {{1, records}}).ok());
-    const auto reader = TableReader::OpenForScan(&fs, "000007.sst", 7, 1);
-    REQUIRE(reader.ok());
-    const auto it = (*reader)->NewIterator(false);
-    SstRecords read;
-    for (it->SeekToFirst(); it->Valid(); it->Next()) {
-      read.push_back(
-          {std::string(it->user_key()), it->sequence(), it->type(), std::string(it->value())});
-    }
-    CHECK(it->status().ok());
-    CHECK(read == records);
-    PinnedValue value;
-    const auto found = (*reader)->Get("key123456", 9, &value, nullptr);
-    REQUIRE(found.ok());
-    CHECK(found->found);
-  }
-  CHECK(TableReader::OpenForScan(&fs, "000008.sst", 8, 1).status().IsCorruption());
-}
-
 }  // namespace lsm

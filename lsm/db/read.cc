@@ -269,9 +269,8 @@ Result<std::unique_ptr<Iterator>> ReadViewImpl::NewIterator(TreeId tree,
     add_memtable(*frozen->table);
   const auto add_files = [&](std::span<const FileRef> files) {
     if (files.empty()) return;
-    sources.push_back({std::make_unique<LevelIterator>(files, &db_->tables_, options.fill_cache,
-                                                       missing, range.upper),
-                       nullptr});
+    sources.push_back(std::make_unique<LevelIterator>(files, &db_->tables_, options.fill_cache,
+                                                      missing, range.upper));
     tables += static_cast<int>(files.size());
   };
   // Files of L0 overlap each other: each is a source of its own.

@@ -29,7 +29,7 @@ namespace {
 
 constexpr size_t kShards = 16;
 constexpr uint32_t kNone = UINT32_MAX;
-constexpr size_t kMostVictims = 256;  // of one insertion
+constexpr size_t kMostVictims = 256;  // of one caller, and one more a kilobyte that he brings
 
 struct Key {
   uint64_t file;
@@ -218,8 +218,9 @@ struct BlockCache::Rep {
     return true;
   }
 
-  // False if no shard had an entry.
+  // False if no shard had an entry that is not pinned.
   bool EvictOne() {
+    if (PinnedBytes() >= usage.load(std::memory_order_relaxed)) return false;
     for (size_t tries = 0; tries < kShards; ++tries) {
       Shard& shard = shards[turn.fetch_add(1, std::memory_order_relaxed) % kShards];
       if (const size_t freed = shard.EvictOne(); freed != 0) {
@@ -233,7 +234,7 @@ struct BlockCache::Rep {
   // Evicts until the charge is reserved; gives up where that takes too long.
   bool Reserve(size_t charge) {
     for (size_t victims = 0; !TryReserve(charge); ++victims) {
-      if (victims == kMostVictims || !EvictOne()) return false;
+      if (victims == kMostVictims + charge / 1024 || !EvictOne()) return false;
     }
     return true;
   }

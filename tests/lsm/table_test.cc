@@ -361,10 +361,10 @@ TEST_CASE("slices of several trees in one file do not see each other") {
   }
 }
 
-TEST_CASE("a file without records is a file without slices") {
+TEST_CASE("a file without records is a file without slices, which is no SST file") {
   MemFileSystem fs;
   REQUIRE(WriteSst(&fs, kPath, kNumber, {}, {{kTree, {}}}).ok());
-  CHECK(VerifySst(&fs, kPath, kNumber).ok());
+  CHECK(VerifySst(&fs, kPath, kNumber).IsCorruption());
   CHECK(TableReader::Open(&fs, kPath, kNumber, kTree, nullptr).status().IsNotFound());
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <string>
+#include <unordered_map>
 #include <utility>
 
 #include "lsm/compaction/blob_writer.h"
@@ -212,6 +213,10 @@ std::vector<std::unique_ptr<InputRun>> MakeRuns(const CompactionJob& job,
   return runs;
 }
 
+bool IsSet(const std::atomic<bool>* flag) {
+  return flag != nullptr && flag->load(std::memory_order_relaxed);
+}
+
 Status Merge(const CompactionJob& job, size_t index, InputFiles* files, OutputFiles* output) {
   const CompactionJob::Part& part = job.parts[index];
   RunMerger records(MakeRuns(job, part, files));
@@ -220,8 +225,8 @@ Status Merge(const CompactionJob& job, size_t index, InputFiles* files, OutputFi
   output->BeginPart(index);
   for (Status at = records.SeekToFirst(); records.Valid() || !at.ok(); at = records.Next()) {
     RETURN_IF_ERROR(at);
-    if (job.cancelled != nullptr && job.cancelled->load(std::memory_order_relaxed)) {
-      return Status::Aborted("the compaction was given up because the database closes");
+    if (IsSet(job.cancelled) || IsSet(job.hurry)) {
+      return Status::Aborted("the compaction was given up");
     }
     const InputRun& record = records.record();
     if (!pruner.Keep(record.user_key(), record.sequence(), record.type())) continue;
@@ -238,15 +243,29 @@ Status Merge(const CompactionJob& job, size_t index, InputFiles* files, OutputFi
   return output->EndPart();
 }
 
+// By part: the files that no later part reads.
+std::vector<std::vector<uint64_t>> FilesReadLast(const CompactionJob& job) {
+  std::unordered_map<uint64_t, size_t> last;
+  for (size_t i = 0; i < job.parts.size(); ++i) {
+    for (const Compaction::Input& input : job.parts[i].compaction.inputs)
+      last[input.file->file] = i;
+  }
+  std::vector<std::vector<uint64_t>> files(job.parts.size());
+  for (const auto& [file, part] : last) files[part].push_back(file);
+  return files;
+}
+
 }  // namespace
 
 Result<CompactionOutput> RunCompaction(const TableTarget& target, const CompactionJob& job,
                                        const std::function<uint64_t()>& new_file_number) {
   InputFiles files(target.fs, target.directory, /*keep_open=*/job.parts.size() > 1);
   OutputFiles output(target, job, files, new_file_number);
+  const std::vector<std::vector<uint64_t>> read_last = FilesReadLast(job);
   Status status;
   for (size_t i = 0; i < job.parts.size() && status.ok(); ++i) {
     status = Merge(job, i, &files, &output);
+    for (const uint64_t file : read_last[i]) files.Close(file);
   }
   if (status.ok()) status = output.Finish();
   if (!status.ok()) {

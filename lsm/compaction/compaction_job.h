@@ -44,6 +44,7 @@ struct CompactionJob {
   std::optional<Compression> bottom_compression;  // of the last level; absent: as elsewhere
   RateLimiter::Priority priority = RateLimiter::Priority::kDeeper;
   const std::atomic<bool>* cancelled = nullptr;  // ends it with kAborted; may be null
+  const std::atomic<bool>* hurry = nullptr;      // does so too if the work can wait; may be null
 };
 
 struct CompactionOutput {

@@ -7,7 +7,8 @@
 //   3. From another level: the file that has least beneath it for its weight; of several the
 //      oldest, so that every file has its turn.
 //   4. From the last level: a file of many tombstones that hide nothing any more is written anew.
-//   5. While idle and with nothing due: the same from top to bottom, for whatever is worth it.
+//   5. While idle and with nothing due: the same from top to bottom, for whatever is worth it; and
+//      files whose records point to blob files that are mostly garbage.
 
 #include "lsm/compaction/compaction_picker.h"
 
@@ -377,7 +378,29 @@ std::optional<Compaction> CompactionPicker::PickIdle(const Version& version,
       return idle(std::move(picked));
     }
   }
-  return idle(PickLastLevel(version, situation, 1 / limits_.idle_fan_out));
+  if (auto picked = PickLastLevel(version, situation, 1 / limits_.idle_fan_out)) {
+    return idle(std::move(picked));
+  }
+  return idle(PickWasteful(version, situation));
+}
+
+std::optional<Compaction> CompactionPicker::PickWasteful(
+    const Version& version, const CompactionSituation& situation) const {
+  if (situation.wasteful_blobs == nullptr || situation.wasteful_blobs->empty()) return std::nullopt;
+  for (int level = 1; level <= kLast; ++level) {
+    for (const FileRef& file : version.files(level)) {
+      uint64_t bytes = 0;  // to be written anew; at least as much becomes free
+      for (const BlobReference& blob : file->blobs) {
+        if (situation.wasteful_blobs->contains(blob.file)) bytes += blob.bytes;
+      }
+      if (static_cast<double>(bytes) * limits_.idle_fan_out <
+          static_cast<double>(std::max<uint64_t>(file->slice_size, 1))) {
+        continue;
+      }
+      return PickSlice(version, level, file, situation);
+    }
+  }
+  return std::nullopt;
 }
 
 std::optional<Compaction> CompactionPicker::PickRange(const Version& version,

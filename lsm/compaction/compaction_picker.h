@@ -24,6 +24,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <vector>
 
@@ -51,6 +52,8 @@ struct CompactionSituation {
   bool idle = false;      // nobody has written for a while
   // The oldest point somebody looks at; records that are newer may be needed by several.
   SequenceNumber oldest_pin = kMaxSequence;
+  // Blob files that are mostly garbage; null: none.
+  const std::set<uint64_t>* wasteful_blobs = nullptr;
 };
 
 // Keys from `begin` on and before `end`; absent: no limit on that side.
@@ -103,6 +106,9 @@ class CompactionPicker {
   std::optional<Compaction> PickLastLevel(const Version& version,
                                           const CompactionSituation& situation,
                                           double least_share) const;
+  // A file whose records point to so much of wasteful blob files that writing it anew is worth it.
+  std::optional<Compaction> PickWasteful(const Version& version,
+                                         const CompactionSituation& situation) const;
   // The oldest files of L0 that are in nobody's way.
   std::optional<Compaction> PickMoves(const Version& version,
                                       const CompactionSituation& situation) const;

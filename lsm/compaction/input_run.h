@@ -40,6 +40,8 @@ class InputFiles {
   InputFiles(FileSystem* fs, std::string directory, bool keep_open);
 
   Result<std::shared_ptr<Input>> Open(uint64_t number);
+  // It is not asked for again.
+  void Close(uint64_t number) { kept_.erase(number); }
 
   // What becomes of the pages of files that take the place of those opened so far: they stay in
   // the page cache if most of those did.

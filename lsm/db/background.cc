@@ -13,11 +13,6 @@
 #include "lsm/util/check.h"
 
 namespace lsm {
-namespace {
-
-constexpr int64_t kRetryMicros = 100'000;
-
-}  // namespace
 
 void DBImpl::ScheduleFlush() {
   if (flush_scheduled_ || !opened_ || closed_) return;
@@ -65,7 +60,7 @@ bool DBImpl::FlushWanted() const {
 
 void DBImpl::RetryBackgroundWork() {
   if (!BackingOff(flush_failed_at_)) ScheduleFlush();
-  if (!compaction_queue_.empty() && !BackingOff(compaction_failed_at_)) ScheduleCompaction();
+  if (!BackingOff(compaction_failed_at_) && CompactionDue()) ScheduleCompaction();
 }
 
 Status DBImpl::RunFlushLane() {
@@ -214,7 +209,8 @@ void DBImpl::RequestSync() {
   const bool all_synced = wal_.synced_through() >= visible_sequence();
   // Nothing to do is the common case under `everysec` and must stay cheap.
   MutexLock lock(&mutex_);
-  if (flush_error_.ok() && compaction_error_.ok() && !rescue_wanted_.load()) {
+  const bool compacts = compaction_error_.ok() && failed_compactions_.empty();
+  if (flush_error_.ok() && compacts && !rescue_wanted_.load()) {
     if (!all_synced && !wal_.SyncCoversAll()) ScheduleSync();
     return;
   }

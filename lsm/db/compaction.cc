@@ -8,6 +8,10 @@
 //      when nobody reads them any more.
 // A flush may add L0 files meanwhile: they are newer than all inputs, and stay. Nobody else changes
 // deeper levels.
+//
+// A tree whose compaction failed is put off, for longer each time, and then goes without company:
+// what is wrong with it does not hold up others. What is only done because nobody writes is given
+// up when something is due.
 
 #include <algorithm>
 #include <utility>
@@ -22,7 +26,9 @@ namespace {
 // How many small trees a job takes, and of how many target files together.
 constexpr size_t kMaxTrees = 4096;
 constexpr uint64_t kMaxSharedFiles = 4;
-constexpr double kPressureScore = 1000;  // more than any level's score
+constexpr size_t kMaxSharedInputs = 256;  // files that it reads, and holds open
+constexpr double kPressureScore = 1000;   // more than any level's score
+constexpr int kMaxDoublings = 8;          // of the time that a failing tree is put off: 25.6 s
 
 bool IsSmall(const Version& version, const Options& options) {
   return version.TotalBytes() <= options.target_file_size / 2;
@@ -38,8 +44,14 @@ struct DBImpl::CompactionPlan {
     Compaction compaction;
     size_t part = 0;  // of the job, if the compaction is a kMerge
   };
-  std::vector<Item> items;  // ascending by tree
+  std::vector<Item> items;   // ascending by tree
+  uint64_t sparse_file = 0;  // this is for a file most of which is dead
   CompactionJob job;
+
+  bool IsAll(CompactionReason reason) const {
+    return std::all_of(items.begin(), items.end(),
+                       [reason](const Item& item) { return item.compaction.reason == reason; });
+  }
 
   // How hard the job may work: the less hurry there is, the more it waits, and the better it packs.
   void SetManners(const Options& options) {
@@ -77,61 +89,90 @@ CompactionSituation DBImpl::SituationOf(const Tree& tree) const {
   return situation;
 }
 
-bool DBImpl::CompactionWanted(const Tree& tree) const {
-  if (tree.dropped != 0 || tree.created > visible_sequence()) return false;
-  if (idle_ || !tree.manual.empty()) return true;
-  return picker_.Score(*tree.state->version, SituationOf(tree)) >= 1;
+bool DBImpl::MayCompact(const Tree& tree) const {
+  return tree.dropped == 0 && tree.created <= visible_sequence();
 }
 
 void DBImpl::QueueCompaction(const Tree& tree) {
-  if (!CompactionWanted(tree)) return;
+  if (!MayCompact(tree)) return;
+  const bool due =
+      !tree.manual.empty() || picker_.Score(*tree.state->version, SituationOf(tree)) >= 1;
+  if (!due && !idle_) return;
+  if (due) hurry_.store(true);
   compaction_queue_.insert(tree.id);
   ScheduleCompaction();
+}
+
+bool DBImpl::IsPutOff(TreeId id) const {
+  const auto failed = failed_compactions_.find(id);
+  if (failed == failed_compactions_.end()) return false;
+  const auto tree = trees_.find(id);
+  // Whoever asks in person is not put off.
+  if (tree != trees_.end() && !tree->second->manual.empty()) return false;
+  return options_.clock->MonotonicMicros() < failed->second.retry_at;
+}
+
+bool DBImpl::CompactionDue() const {
+  if (obsolete_->any_sparse() || !sparse_files_.empty()) return true;
+  return std::any_of(compaction_queue_.begin(), compaction_queue_.end(), [this](TreeId tree) {
+    mutex_.AssertHeld();
+    return !IsPutOff(tree);
+  });
 }
 
 // The most urgent tree first, behind it small ones that may go along.
 std::vector<DBImpl::Candidate> DBImpl::ChooseTrees() {
   std::vector<Candidate> chosen;
   double best_score = 0;
+  hurry_.store(closing_.load());
   for (auto id = compaction_queue_.begin(); id != compaction_queue_.end();) {
     const auto found = trees_.find(*id);
-    if (found == trees_.end() || !CompactionWanted(*found->second)) {
-      if (found == trees_.end() || found->second->dropped != 0) idle_candidates_.erase(*id);
+    if (found == trees_.end() || !MayCompact(*found->second)) {
+      idle_candidates_.erase(*id);
+      id = compaction_queue_.erase(id);
+      continue;
+    }
+    const TreeRef& tree = found->second;
+    Candidate candidate{tree, tree->state->version, SituationOf(*tree), nullptr};
+    double score = picker_.Score(*candidate.version, candidate.situation);
+    if (!idle_ && score < 1 && tree->manual.empty()) {
       id = compaction_queue_.erase(id);
       continue;
     }
     ++id;
-    const TreeRef& tree = found->second;
-    Candidate candidate{tree, tree->state->version, SituationOf(*tree), nullptr};
-    double score = picker_.Score(*candidate.version, candidate.situation);
+    if (IsPutOff(tree->id)) continue;
     // Before its L0 stops all writers; other scores do not compare with that.
     if (candidate.situation.pressure) score += kPressureScore;
     if (!tree->manual.empty()) {
       candidate.manual = tree->manual.front();
       score += 1;  // somebody waits for it
     }
-    const bool is_small = candidate.manual == nullptr && IsSmall(*candidate.version, options_);
-    if (score > best_score || chosen.empty()) {
-      best_score = score;
-      chosen.insert(chosen.begin(), std::move(candidate));
-    } else if (is_small && chosen.size() < kMaxTrees) {
-      chosen.push_back(std::move(candidate));
-    }
+    candidate.shares = candidate.manual == nullptr && IsSmall(*candidate.version, options_) &&
+                       !failed_compactions_.contains(tree->id);
+    const bool best = chosen.empty() || score > best_score;
+    if (!best && (!candidate.shares || chosen.size() >= kMaxTrees)) continue;
+    chosen.push_back(std::move(candidate));
+    if (!best) continue;
+    best_score = score;
+    std::swap(chosen.front(), chosen.back());
   }
   return chosen;
 }
 
 bool DBImpl::PickCompaction(CompactionPlan* plan) {
+  const std::set<uint64_t> wasteful = blob_files_->Wasteful();
   std::vector<Candidate> candidates;
   {
     MutexLock lock(&mutex_);
     candidates = ChooseTrees();
   }
   uint64_t bytes = 0;
+  std::set<uint64_t> inputs;
   for (Candidate& candidate : candidates) {
     const Version& version = *candidate.version;
-    const bool is_small = IsSmall(version, options_);
-    if (!plan->items.empty() && (!is_small || candidate.manual != nullptr)) continue;
+    const bool shares = candidate.shares;
+    if (!plan->items.empty() && !shares) continue;
+    candidate.situation.wasteful_blobs = &wasteful;
     std::optional<Compaction> picked =
         candidate.manual != nullptr
             ? picker_.PickRange(version, candidate.manual->range, candidate.manual->first_new_file,
@@ -142,9 +183,11 @@ bool DBImpl::PickCompaction(CompactionPlan* plan) {
       continue;
     }
     bytes += picked->InputBytes();
+    for (const Compaction::Input& input : picked->inputs) inputs.insert(input.file->file);
     plan->items.push_back({std::move(candidate.tree), std::move(candidate.version),
                            std::move(candidate.manual), std::move(*picked), 0});
-    if (!is_small || bytes > kMaxSharedFiles * options_.target_file_size) break;
+    if (!shares || bytes > kMaxSharedFiles * options_.target_file_size) break;
+    if (inputs.size() >= kMaxSharedInputs) break;
   }
   return !plan->items.empty();
 }
@@ -158,8 +201,7 @@ bool DBImpl::PickSparseFile(CompactionPlan* plan) {
     if (sparse_files_.empty()) return false;
     sparse = *sparse_files_.begin();
     for (const auto& [id, tree] : trees_) {
-      if (tree->dropped != 0 || tree->created > visible_sequence()) continue;
-      if (tree->state->version->TotalFiles() == 0) continue;
+      if (!MayCompact(*tree) || tree->state->version->TotalFiles() == 0) continue;
       owners.push_back({tree, tree->state->version, SituationOf(*tree), nullptr});
     }
   }
@@ -176,6 +218,7 @@ bool DBImpl::PickSparseFile(CompactionPlan* plan) {
       break;
     }
   }
+  plan->sparse_file = sparse;
   if (!plan->items.empty()) return true;
   // The rest of it is what a reader or a dropped tree holds.
   MutexLock lock(&mutex_);
@@ -195,13 +238,18 @@ void DBImpl::DivideWork(CompactionPlan* plan) const {
 
 // Nothing is left to do in this tree: whoever asked for it is told.
 void DBImpl::FinishTree(const Candidate& candidate) {
+  // Nobody will say when a pin goes that is all that keeps tombstones: the tree has another turn.
+  CompactionSituation unpinned = candidate.situation;
+  unpinned.oldest_pin = kMaxSequence;
+  const bool for_good = unpinned.idle && !picker_.Pick(*candidate.version, unpinned);
   MutexLock lock(&mutex_);
   if (candidate.manual == nullptr) {
     // Unless something came while the lock was not held: a flush, or somebody who asks.
     const Tree& tree = *candidate.tree;
     if (!tree.manual.empty() || tree.state->version != candidate.version) return;
     compaction_queue_.erase(tree.id);
-    if (candidate.situation.idle) idle_candidates_.erase(tree.id);
+    failed_compactions_.erase(tree.id);
+    if (for_good) idle_candidates_.erase(tree.id);
     return;
   }
   candidate.manual->done = true;
@@ -215,6 +263,7 @@ Status DBImpl::RunCompactionPlan(CompactionPlan* plan) {
     plan->job.pins = pins_.Pins();
     plan->job.target_file_size = options_.target_file_size;
     plan->job.cancelled = &closing_;
+    if (plan->IsAll(CompactionReason::kIdle)) plan->job.hurry = &hurry_;
     plan->job.wasteful_blobs = blob_files_->Wasteful();
     plan->job.tables = &tables_;
     plan->job.filter = options_.compaction_filter;
@@ -305,42 +354,79 @@ void DBImpl::CountCompaction(const CompactionPlan& plan, const CompactionOutput&
 
 void DBImpl::BackgroundCompaction() {
   Status status;
-  uint64_t l0_bytes = 0;
-  int64_t took = 0;
+  bool relieved = false;
+  bool rests = false;
   {
     CompactionPlan plan;  // lets go of the inputs at its end
     status = SettleManifest();
+    const int64_t started = options_.clock->MonotonicMicros();
     if (status.ok() && (PickCompaction(&plan) || PickSparseFile(&plan))) {
       DivideWork(&plan);
-      const int64_t started = options_.clock->MonotonicMicros();
       status = RunCompactionPlan(&plan);
-      took = options_.clock->MonotonicMicros() - started;
-      l0_bytes = plan.L0Bytes();
       NoteWork(BackgroundWork::kCompaction, started);
     }
-  }
-  if (status.IsAborted()) status = Status();  // the database closes
-  bool relieved = false;
-  {
-    MutexLock lock(&mutex_);
-    compaction_error_ = status;
-    compaction_failed_at_ = 0;
-    if (!status.ok()) {
-      ++compaction_failures_;
-      compaction_failed_at_ = std::max<int64_t>(options_.clock->MonotonicMicros(), 1);
-    }
-    if (status.ok() && l0_bytes > 0) compaction_drain_.Note(l0_bytes, took);
-    relieved = UpdateStall();
+    relieved = FinishCompaction(plan, status, options_.clock->MonotonicMicros() - started);
+    if (status.IsAborted()) status = Status();  // given up, not failed
+    // Another tree may well succeed where one is corrupt. Other failures may be the disk's.
+    rests = !status.ok() && (plan.items.empty() || !status.IsCorruption());
   }
   if (!status.ok()) NoteFailure(status);
   if (relieved && options_.listener != nullptr) options_.listener->OnStallRelieved();
   MutexLock lock(&mutex_);
   compaction_scheduled_ = false;
-  const bool more = !compaction_queue_.empty() || !sparse_files_.empty() || obsolete_->any_sparse();
-  if (more && status.ok()) ScheduleCompaction();
+  if (rests) TellWhoWaits(status);
+  if (!rests && CompactionDue()) ScheduleCompaction();
   if (HousekeepingWanted()) ScheduleFlush();
   --jobs_;
   changed_.SignalAll();
+}
+
+bool DBImpl::FinishCompaction(const CompactionPlan& plan, const Status& status, int64_t took) {
+  MutexLock lock(&mutex_);
+  if (status.IsAborted()) return false;
+  const int64_t now = std::max<int64_t>(options_.clock->MonotonicMicros(), 1);
+  compaction_failed_at_ = status.ok() ? 0 : now;
+  compaction_error_ = plan.items.empty() ? status : Status();
+  for (const CompactionPlan::Item& item : plan.items) {
+    if (status.ok()) failed_compactions_.erase(item.tree->id);
+    if (!status.ok() && item.manual != nullptr) {
+      item.manual->error = status;
+      std::erase(item.tree->manual, item.manual);
+    }
+    if (status.ok() || item.tree->dropped != 0 || plan.sparse_file != 0) continue;
+    FailedCompaction& failed = failed_compactions_[item.tree->id];
+    failed.error = status;
+    failed.retry_at = now + (kRetryMicros << std::min(failed.times, kMaxDoublings));
+    ++failed.times;
+  }
+  if (!status.ok() && plan.sparse_file != 0) {
+    // Tried again later, unless it cannot be read: then it stays as it is.
+    sparse_files_.erase(plan.sparse_file);
+    if (!status.IsCorruption()) obsolete_->AddSparse(plan.sparse_file);
+  }
+  if (status.ok() && plan.L0Bytes() > 0) compaction_drain_.Note(plan.L0Bytes(), took);
+  return UpdateStall();
+}
+
+void DBImpl::TellWhoWaits(const Status& error) {
+  for (const TreeId id : compaction_queue_) {
+    const auto tree = trees_.find(id);
+    if (tree == trees_.end()) continue;
+    for (const auto& manual : tree->second->manual) manual->error = error;
+    tree->second->manual.clear();
+  }
+}
+
+Status DBImpl::CompactionError() const {
+  if (failed_compactions_.empty()) return compaction_error_;
+  const size_t most = l0_counts_.empty() ? 0 : *l0_counts_.rbegin();
+  for (const auto& [id, failed] : failed_compactions_) {
+    const auto tree = trees_.find(id);
+    if (tree != trees_.end() && tree->second->state->version->files(0).size() >= most) {
+      return failed.error;
+    }
+  }
+  return compaction_error_;
 }
 
 Status DBImpl::CompactRange(TreeId tree, std::optional<std::string_view> begin,
@@ -355,20 +441,17 @@ Status DBImpl::CompactRange(TreeId tree, std::optional<std::string_view> begin,
     return Status::NotFound("tree " + std::to_string(tree) + " does not exist");
   }
   const TreeRef target = found->second;
-  const uint64_t failures = compaction_failures_;
   manual->first_new_file = next_file_number_.load();
   target->manual.push_back(manual);
   QueueCompaction(*target);
   WaitUntil([&] {
     mutex_.AssertHeld();
-    return manual->done || target->dropped != 0 || compaction_failures_ != failures ||
-           closing_.load();
+    return manual->done || target->dropped != 0 || !manual->error.ok() || closing_.load();
   });
   std::erase(target->manual, manual);  // a drop may be undone
   if (manual->done || target->dropped != 0) return {};
   if (closing_.load()) return Status::Aborted("the database closes");
-  return compaction_error_.ok() ? Status::IoError("the compaction failed and is being tried again")
-                                : compaction_error_;
+  return manual->error;
 }
 
 }  // namespace lsm

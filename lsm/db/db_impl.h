@@ -232,6 +232,7 @@ class DBImpl final : public DB {
   bool WantsFlush(const Tree& tree) const REQUIRES_LOCK(mutex_);
   // Somebody, or the budget, wants its oldest table flushed. REQUIRES: tree.HasFrozen()
   bool IsAskedFor(const Tree& tree) const REQUIRES_LOCK(mutex_);
+  static constexpr int64_t kRetryMicros = 100'000;
   // The last failure of a lane is too fresh to try again unasked.
   bool BackingOff(int64_t failed_at) const;
   void RetryBackgroundWork() REQUIRES_LOCK(mutex_);
@@ -294,10 +295,11 @@ class DBImpl final : public DB {
     std::shared_ptr<const Version> version;
     CompactionSituation situation;
     std::shared_ptr<ManualCompaction> manual;  // null: nobody asked
+    bool shares = false;                       // small, and nothing speaks against company
   };
   CompactionSituation SituationOf(const Tree& tree) const REQUIRES_LOCK(mutex_);
-  // Not of a tree that the open group has made, which may vanish again.
-  bool CompactionWanted(const Tree& tree) const REQUIRES_LOCK(mutex_);
+  // Neither dropped nor made by the open group, which may be taken back.
+  bool MayCompact(const Tree& tree) const REQUIRES_LOCK(mutex_);
   void QueueCompaction(const Tree& tree) REQUIRES_LOCK(mutex_);
   std::vector<Candidate> ChooseTrees() REQUIRES_LOCK(mutex_);
   bool PickCompaction(CompactionPlan* plan) EXCLUDES_LOCK(mutex_);
@@ -310,6 +312,16 @@ class DBImpl final : public DB {
       EXCLUDES_LOCK(mutex_);
   void CountCompaction(const CompactionPlan& plan, const CompactionOutput& output)
       REQUIRES_LOCK(mutex_);
+  // Notes how a job ended that took so long; true if somebody who waited may go on.
+  bool FinishCompaction(const CompactionPlan& plan, const Status& status, int64_t took)
+      EXCLUDES_LOCK(mutex_);
+  // No job runs for a while: whoever waits for one is told why.
+  void TellWhoWaits(const Status& error) REQUIRES_LOCK(mutex_);
+  bool IsPutOff(TreeId id) const REQUIRES_LOCK(mutex_);
+  // Whether a job would find something to do.
+  bool CompactionDue() const REQUIRES_LOCK(mutex_);
+  // Why the compaction fails that writers have to wait for; OK if it does not.
+  Status CompactionError() const REQUIRES_LOCK(mutex_);
 
   // ---- idle.cc
   void OnIdleTick() EXCLUDES_LOCK(writer_mutex_, mutex_);
@@ -431,6 +443,7 @@ class DBImpl final : public DB {
   std::atomic<bool> stalled_{false};  // stall_ is not kNone: asked about with every write
   std::atomic<bool> stopped_{false};
   std::atomic<bool> closing_{false};
+  std::atomic<bool> hurry_{false};           // a compaction is due: one that can wait gives way
   std::atomic<bool> rescue_wanted_{false};   // a sync of the log failed
   std::atomic<bool> limit_changed_{false};   // the memory limit, and memtables may have to go
   std::atomic<bool> relief_untold_{false};   // a stall eased under the writer lock
@@ -489,8 +502,15 @@ class DBImpl final : public DB {
   int64_t flush_failed_at_ GUARDED_BY(mutex_) = 0;  // when it failed last; 0: it works
   int64_t compaction_failed_at_ GUARDED_BY(mutex_) = 0;
   uint64_t flush_failures_ GUARDED_BY(mutex_) = 0;
-  Status compaction_error_ GUARDED_BY(mutex_);
-  uint64_t compaction_failures_ GUARDED_BY(mutex_) = 0;
+  // Compactions of a tree that failed one after the other: the tree is put off, for longer each
+  // time, and goes without company until one succeeds.
+  struct FailedCompaction {
+    Status error;
+    int times = 0;
+    int64_t retry_at = 0;
+  };
+  std::map<TreeId, FailedCompaction> failed_compactions_ GUARDED_BY(mutex_);
+  Status compaction_error_ GUARDED_BY(mutex_);  // of no tree: no job can begin
   bool flush_scheduled_ GUARDED_BY(mutex_) = false;
   bool compaction_scheduled_ GUARDED_BY(mutex_) = false;
   bool sync_scheduled_ GUARDED_BY(mutex_) = false;
@@ -505,7 +525,7 @@ class DBImpl final : public DB {
   bool closed_ GUARDED_BY(mutex_) = false;
   DbStats stats_ GUARDED_BY(mutex_);
   bool idle_ GUARDED_BY(mutex_) = false;  // as of the last tick
-  uint64_t idle_flushes_ GUARDED_BY(mutex_) = 0;
+  uint64_t idle_rotations_ GUARDED_BY(mutex_) = 0;
   uint64_t idle_log_bytes_ GUARDED_BY(mutex_) = 0;
   std::set<TreeId> idle_candidates_ GUARDED_BY(mutex_);  // changed since they had a turn
   IdleTimer idle_timer_;

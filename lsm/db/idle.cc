@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // While nobody writes much, files are brought into the order that reads like best and that takes
 // least space, as far as that is worth its work (CompactionPicker):
-//   1. Every few seconds: has there been a flush since the last time, or more than a trickle in the
-//      log? Then nothing is idle.
+//   1. Every few seconds: was a memtable frozen since the last time, or is there more than a
+//   trickle
+//      in the log? Then nothing is idle.
 //   2. Otherwise trees that have changed since their last turn get one.
 //   3. Tombstones in a memtable keep what they delete on disk: where that is much of their tree,
 //      the memtable is flushed.
@@ -26,8 +27,9 @@ void DBImpl::OnIdleTick() {
   {
     MutexLock lock(&mutex_);
     if (closing_.load() || !opened_) return;
-    idle_ = stats_.flushes == idle_flushes_ && log_bytes - idle_log_bytes_ <= kTrickle;
-    idle_flushes_ = stats_.flushes;
+    if (!failed_compactions_.empty()) RetryBackgroundWork();
+    idle_ = stats_.rotations == idle_rotations_ && log_bytes - idle_log_bytes_ <= kTrickle;
+    idle_rotations_ = stats_.rotations;
     idle_log_bytes_ = log_bytes;
     if (!idle_) return;
     compaction_queue_.insert(idle_candidates_.begin(), idle_candidates_.end());
@@ -46,6 +48,7 @@ void DBImpl::OnIdleTick() {
     const auto found = trees_.find(id);
     if (found != trees_.end()) RotateToFlush(found->second.get(), &garbage);
   }
+  idle_rotations_ = stats_.rotations;  // these are not somebody's writing
   ScheduleFlush();
 }
 

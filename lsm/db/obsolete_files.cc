@@ -21,6 +21,7 @@ void BlobFiles::Add(const std::vector<BlobReference>& blobs) {
     Entry& entry = entries_[blob.file];
     entry.size = blob.file_size;
     entry.needed += blob.bytes;
+    entry.values += blob.values;
     ++entry.holders;
   }
 }
@@ -30,6 +31,7 @@ void BlobFiles::Release(const std::vector<BlobReference>& blobs) {
   for (const BlobReference& blob : blobs) {
     const auto found = entries_.find(blob.file);
     found->second.needed -= blob.bytes;
+    found->second.values -= blob.values;
     if (--found->second.holders > 0) continue;
     obsolete_->Add(blob.file, FileKind::kBlob);
     entries_.erase(found);
@@ -40,7 +42,9 @@ std::set<uint64_t> BlobFiles::Wasteful() const {
   std::set<uint64_t> wasteful;
   MutexLock lock(&mutex_);
   for (const auto& [file, entry] : entries_) {
-    if (entry.needed < entry.size / 2) wasteful.insert(file);
+    // At least what a file has besides values: one that was just written is never wasteful.
+    const uint64_t framing = 512 + 64 * entry.values;
+    if (entry.needed + framing < entry.size / 2) wasteful.insert(file);
   }
   return wasteful;
 }

@@ -119,6 +119,7 @@ class BlobFiles {
   struct Entry {
     uint64_t size = 0;
     uint64_t needed = 0;  // bytes
+    uint64_t values = 0;  // that these are
     uint64_t holders = 0;
   };
   void Add(const std::vector<BlobReference>& blobs) EXCLUDES_LOCK(mutex_);

@@ -210,6 +210,7 @@ Status DBImpl::RemoveObsoleteFiles() {
 void DBImpl::ForgetTree(const TreeRef& tree, Garbage* garbage) {
   DiscountTree(tree.get());
   frozen_trees_.erase(tree->id);
+  failed_compactions_.erase(tree->id);
   if (tree->unflushed_entry != 0) unflushed_.erase({tree->unflushed_entry, tree->id});
   garbage->push_back(tree);
   trees_.erase(tree->id);

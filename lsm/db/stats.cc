@@ -47,8 +47,9 @@ bool DBImpl::UpdateStall() {
   input.sync_rate = sync_drain_.BytesPerSecond();
   input.log_failed = rescue_wanted_.load();
   input.flush_failed = !flush_error_.ok();
-  input.compaction_failed = !compaction_error_.ok();
-  input.disk_full = flush_error_.IsNoSpace() || compaction_error_.IsNoSpace();
+  const Status compaction_error = CompactionError();
+  input.compaction_failed = !compaction_error.ok();
+  input.disk_full = flush_error_.IsNoSpace() || compaction_error.IsNoSpace();
   const WriteStall before = stall_;
   stall_ = ComputeStall(options_, input);
   if (stall_.state != before.state) {
@@ -89,7 +90,7 @@ Status DBImpl::BackgroundError() const {
 
 Status DBImpl::CauseOfStop() const {
   if (Status log = wal_.failure(); !log.ok()) return log;
-  return flush_error_.ok() ? compaction_error_ : flush_error_;
+  return flush_error_.ok() ? CompactionError() : flush_error_;
 }
 
 void DBImpl::SetMemoryLimit(size_t bytes) {

@@ -25,6 +25,7 @@
 
 #include "lsm/compaction/compaction_picker.h"
 #include "lsm/memtable/memtable.h"
+#include "lsm/status.h"
 #include "lsm/types.h"
 #include "lsm/util/mutex.h"
 #include "lsm/version/version.h"
@@ -84,6 +85,7 @@ struct ManualCompaction {
   CompactionRange range;
   uint64_t first_new_file = 0;  // files from this number on were written after the call
   bool done = false;
+  Status error;  // of the last try
 };
 
 struct Tree {

@@ -143,6 +143,70 @@ TEST_CASE("a file of which most is garbage is written anew by the next compactio
   }
 }
 
+TEST_CASE("while nobody writes, values are collected from files that are mostly garbage") {
+  TestDb db(BlobOptions());
+  REQUIRE(db.Open().ok());
+  Fill(&db, 0, 60);
+  REQUIRE(db->FlushAll().ok());
+  for (int i = 0; i < 60; ++i) {
+    if (i % 4 != 0) REQUIRE(db.Delete(Key(i)).ok());
+  }
+  REQUIRE(db->CompactTree(0).ok());  // finds out what is garbage
+  const uint64_t before = db->Stats().blob_bytes;
+  REQUIRE(db->Stats().blob_garbage_bytes > before / 2);
+  for (int tick = 0; tick < 4; ++tick) {
+    db.RunAll();
+    db.executor()->ReleaseDelayed();
+  }
+  db.RunAll();
+  const DbStats stats = db->Stats();
+  CHECK(stats.blob_bytes < before / 2);
+  CHECK(stats.blob_garbage_bytes < stats.blob_bytes / 2);
+  for (int i = 0; i < 60; ++i) {
+    CHECK(db.Get(Key(i)) == (i % 4 == 0 ? Big(i) : std::string("(absent)")));
+  }
+}
+
+TEST_CASE("a file whose values take less than their framing is not garbage") {
+  Options options = BlobOptions();
+  options.compression = Compression::kLz4;
+  TestDb db(options);
+  REQUIRE(db.Open().ok());
+  for (int i = 0; i < 50; ++i) REQUIRE(db.Put(Key(i), std::string(2000, 'v')).ok());
+  REQUIRE(db->CompactTree(0).ok());
+  const uint64_t written = db->Stats().compactions;
+  for (int tick = 0; tick < 4; ++tick) {
+    db.RunAll();
+    db.executor()->ReleaseDelayed();
+  }
+  db.RunAll();
+  CHECK(db->Stats().compactions == written);
+}
+
+TEST_CASE("forks share what they need of a blob file, after a restart too") {
+  TestDb db(BlobOptions());
+  REQUIRE(db.Open().ok());
+  const TreeId tree = db->NewTreeId();
+  const TreeId fork = db->NewTreeId();
+  WriteBatch unit;
+  unit.CreateTree(tree);
+  for (int i = 0; i < 40; ++i) unit.Put(tree, Key(i), Big(i));
+  REQUIRE(db->Write(unit, false).ok());
+  REQUIRE(db->FlushAll().ok());
+  WriteBatch forking;
+  forking.ForkTree(fork, tree);
+  REQUIRE(db->Write(forking, false).ok());
+  REQUIRE(db.Reopen().ok());
+  // Counted twice, the other side's needs would hide that most of it is garbage.
+  for (const TreeId side : {tree, fork}) {
+    for (int i = 0; i < 30; ++i) REQUIRE(db.Delete(Key(i), side).ok());
+    REQUIRE(db->CompactTree(side).ok());
+  }
+  const DbStats stats = db->Stats();
+  CHECK(stats.blob_garbage_bytes <= stats.blob_bytes);
+  CHECK(stats.blob_garbage_bytes > 0);
+}
+
 TEST_CASE("a walk that wants keys only reads no blob file") {
   TestDb db(BlobOptions());
   REQUIRE(db.Open().ok());

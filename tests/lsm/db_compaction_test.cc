@@ -184,6 +184,93 @@ TEST_CASE("while nobody writes, L0 and runs above the last level are merged away
   CHECK(db->Stats().compactions == compactions);
 }
 
+TEST_CASE("what a snapshot kept of deleted records goes after it, when nobody writes") {
+  TestDb db(TinyOptions());
+  REQUIRE(db.Open().ok());
+  for (int i = 0; i < 1000; ++i) REQUIRE(db.Put(Key(i), std::string(100, 'v')).ok());
+  Idle(&db);
+  std::unique_ptr<Snapshot> snapshot = db->NewSnapshot();
+  for (int i = 0; i < 600; ++i) REQUIRE(db.Delete(Key(i)).ok());
+  Idle(&db);
+  const auto entries = [&db] {
+    uint64_t count = 0;
+    for (const auto& level : Levels(&db)) {
+      for (const FileMetadata& file : level) count += file.entries;
+    }
+    return count;
+  };
+  CHECK(entries() >= 1500);
+  snapshot.reset();
+  Idle(&db);
+  CHECK(entries() < 440);  // a twelfth of a file may stay
+  CHECK(db.Scan().size() == 400);
+}
+
+TEST_CASE("a flush that an idle time asked for is nobody's writing") {
+  Options options = TinyOptions();
+  options.memtable_size = size_t{64} << 10;
+  TestDb db(options);
+  REQUIRE(db.Open().ok());
+  const TreeId other = db->NewTreeId();
+  WriteBatch unit;
+  unit.CreateTree(other);
+  REQUIRE(db->Write(unit, false).ok());
+  for (const TreeId tree : {kDirectoryTree, other}) {
+    for (int i = 0; i < 200; ++i) REQUIRE(db.Put(Key(i), std::string(50, 'v'), tree).ok());
+  }
+  REQUIRE(db->FlushAll().ok());
+  Idle(&db);
+  const uint64_t flushes = db->Stats().flushes;
+  for (const TreeId tree : {kDirectoryTree, other}) {
+    for (int i = 0; i < 25; ++i) REQUIRE(db.Delete(Key(i), tree).ok());
+    db.executor()->ReleaseDelayed();
+    db.RunAll();
+  }
+  CHECK(db->Stats().flushes == flushes + 2);
+}
+
+TEST_CASE("what is only done because nobody writes gives way to what is due") {
+  Options options = TinyOptions();
+  options.memtable_size = size_t{64} << 10;
+  options.l0_merge_trigger = 4;
+  TestDb db(options);
+  REQUIRE(db.Open().ok());
+  const TreeId busy = db->NewTreeId();
+  WriteBatch unit;
+  unit.CreateTree(busy);
+  REQUIRE(db->Write(unit, false).ok());
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 0; i < 100; ++i) REQUIRE(db.Put(Key(i), std::string(100, 'v')).ok());
+    REQUIRE(db->Flush(0).ok());
+  }
+  db.RunAll();
+  REQUIRE(Levels(&db)[0].size() == 2);
+  FaultPlan plan;
+  db.fs()->SetInterceptor(&plan);
+  bool came = false;
+  plan.SetHook([&](const FileCallInfo& info, uint64_t) {
+    if (came || info.call != FileCall::kCreate || !info.path.ends_with(".sst")) return Status();
+    came = true;  // the idle job's first file
+    for (int i = 0; i < 4; ++i) {
+      REQUIRE(db.Put(Key(i), "v", busy).ok());
+      REQUIRE(db->Flush(busy).ok());
+    }
+    return Status();
+  });
+  db.executor()->ReleaseDelayed();
+  db.RunAll();
+  db.executor()->ReleaseDelayed();
+  for (const uint64_t before = db->Stats().compactions; db->Stats().compactions == before;) {
+    REQUIRE(db.executor()->RunOne());
+  }
+  REQUIRE(came);
+  CHECK(Levels(&db, busy)[0].empty());
+  CHECK(Levels(&db)[0].size() == 2);
+  Idle(&db);
+  CHECK(Levels(&db)[0].empty());
+  db.fs()->SetInterceptor(nullptr);
+}
+
 TEST_CASE("closing does not wait for an idle time, and an idle time does not find a closed one") {
   TestDb db(TinyOptions());
   REQUIRE(db.Open().ok());

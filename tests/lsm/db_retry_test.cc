@@ -2,9 +2,11 @@
 // Background work that fails for long: what it leaves behind stays within bounds, and the failures
 // of one tree are its own.
 
-#include <functional>
+#include <initializer_list>
+#include <vector>
 
 #include "doctest/doctest.h"
+#include "lsm/listener.h"
 #include "tests/lsm/db_test_util.h"
 #include "tests/support/fault_plan.h"
 
@@ -94,8 +96,64 @@ TEST_CASE("while no manifest can be written, flushes and compactions write nothi
   CHECK(db->BackgroundError().ok());
   REQUIRE(db->CompactTree(0).ok());
   db.RunAll();
-  CHECK(db.fs()->Files().size() <= before + 3);
+  size_t data_files = 0;
+  for (const std::string& path : db.fs()->Files()) {
+    data_files += path.ends_with(".sst") || path.ends_with(".blob") ? 1 : 0;
+  }
+  CHECK(data_files == db->Stats().sst_files + db->Stats().blob_files);
   db.fs()->SetInterceptor(nullptr);
+}
+
+TEST_CASE("a tree whose files are corrupt holds up no other, and is put off longer each time") {
+  class Failures : public Listener {
+   public:
+    void OnBackgroundError(const Status&) override { ++count; }
+    int count = 0;
+  };
+  Failures failures;
+  Options options = SmallOptions();
+  options.l0_merge_trigger = 2;
+  options.listener = &failures;
+  TestDb db(options);
+  REQUIRE(db.Open().ok());
+  std::vector<TreeId> trees;
+  for (int i = 0; i < 3; ++i) {
+    trees.push_back(db->NewTreeId());
+    WriteBatch unit;
+    unit.CreateTree(trees.back());
+    REQUIRE(db->Write(unit, false).ok());
+  }
+  const auto flush = [&](std::initializer_list<TreeId> which, int i) {
+    for (const TreeId tree : which) REQUIRE(db.Put("same", std::to_string(i), tree).ok());
+    REQUIRE(db->FlushAll().ok());
+  };
+  const TreeId corrupt = trees[1];
+  flush({corrupt}, 0);
+  for (const std::string& path : db.fs()->Files()) {
+    if (path.ends_with(".sst")) db.fs()->Damage(path, 40, 0xff);
+  }
+  flush({trees[0], trees[2]}, 0);
+  REQUIRE(db->Stats().compactions == 0);
+  flush({trees[0], corrupt, trees[2]}, 1);  // all of them are due now, and small
+  const auto wait = [&db](int seconds) {
+    for (int i = 0; i < seconds * 10; ++i) {
+      db.clock()->Advance(100'000);
+      db->RequestSync();
+      db.RunAll();
+    }
+  };
+  wait(1);
+  CHECK(db->Stats().compactions == 2);  // the whole ones
+  CHECK(db->Stats().l0_files_max == 2);
+  CHECK(failures.count >= 2);
+  wait(100);
+  CHECK(failures.count < 20);
+  // Nothing is full, so nobody has to hear of it; the others go on.
+  CHECK(db->BackgroundError().ok());
+  flush({trees[0]}, 2);
+  CHECK(db->CompactTree(trees[0]).ok());
+  CHECK(db->CompactTree(corrupt).IsCorruption());
+  CHECK(db.Get("same", trees[0]) == "2");
 }
 
 }  // namespace lsm

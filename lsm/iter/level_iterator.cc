@@ -56,19 +56,28 @@ void LevelIterator::OpenFile(size_t index) {
   iterator_ = reader_->NewIterator(fill_cache_, missing_ != nullptr ? this : nullptr);
 }
 
+void LevelIterator::Stand() {
+  StandOn(iterator_ != nullptr && iterator_->Valid() ? &iterator_->record() : nullptr);
+}
+
 void LevelIterator::SkipForward() {
   while (iterator_ != nullptr && !iterator_->Valid() && iterator_->status().ok()) {
     OpenFile(index_ + 1);
     if (iterator_ != nullptr) iterator_->SeekToFirst();
   }
+  Stand();
 }
 
 void LevelIterator::SkipBackward() {
   while (iterator_ != nullptr && !iterator_->Valid() && iterator_->status().ok()) {
-    if (index_ == 0) return Close();
+    if (index_ == 0) {
+      Close();
+      break;
+    }
     OpenFile(index_ - 1);
     if (iterator_ != nullptr) iterator_->SeekToLast();
   }
+  Stand();
 }
 
 void LevelIterator::SeekToFirst() {
@@ -95,8 +104,11 @@ void LevelIterator::Seek(std::string_view user_key, SequenceNumber sequence) {
 void LevelIterator::SeekBefore(std::string_view user_key) {
   const auto file = std::partition_point(
       files_.begin(), files_.end(), [&](const FileRef& f) { return f->smallest_key < user_key; });
-  if (file == files_.begin()) return Close();
-  OpenFile(static_cast<size_t>(file - files_.begin()) - 1);
+  if (file == files_.begin()) {
+    Close();
+  } else {
+    OpenFile(static_cast<size_t>(file - files_.begin()) - 1);
+  }
   if (iterator_ != nullptr) iterator_->SeekBefore(user_key);
   SkipBackward();
 }

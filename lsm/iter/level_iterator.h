@@ -28,7 +28,6 @@ class LevelIterator final : public InternalIterator, private MissingBlocks {
   LevelIterator(std::span<const FileRef> files, TableCache* tables, bool fill_cache,
                 MissingParts* missing, const std::optional<std::string>& upper);
 
-  bool Valid() const override { return iterator_ != nullptr && iterator_->Valid(); }
   Status status() const override;
 
   void SeekToFirst() override;
@@ -38,11 +37,6 @@ class LevelIterator final : public InternalIterator, private MissingBlocks {
   void Next() override;
   void Prev() override;
 
-  std::string_view user_key() const override { return iterator_->user_key(); }
-  SequenceNumber sequence() const override { return iterator_->sequence(); }
-  RecordType type() const override { return iterator_->type(); }
-  std::string_view value() const override { return iterator_->value(); }
-
  private:
   // What the open file's iterator lacks.
   void Add(size_t block, bool ahead) override;
@@ -51,8 +45,10 @@ class LevelIterator final : public InternalIterator, private MissingBlocks {
   void OpenFile(size_t index);
   void Close();
   // While the open file has no record: on to the first (last) record of the next (previous) one.
+  // Every move ends so, and stands where that leads.
   void SkipForward();
   void SkipBackward();
+  void Stand();
 
   const std::span<const FileRef> files_;
   TableCache* const tables_;

@@ -38,6 +38,16 @@ void MergingIterator::SiftTop() {
   }
 }
 
+void MergingIterator::Settle() {
+  if (!top()->Valid()) {
+    if (status_.ok()) status_ = top()->status();
+    heap_.front() = heap_.back();
+    heap_.pop_back();
+  }
+  SiftTop();
+  Stand();
+}
+
 void MergingIterator::Rebuild(Direction direction) {
   direction_ = direction;
   heap_.clear();
@@ -55,6 +65,7 @@ void MergingIterator::Rebuild(Direction direction) {
       status_ = iterator->status();
     }
   }
+  Stand();
 }
 
 void MergingIterator::SeekToFirst() {
@@ -105,12 +116,7 @@ void MergingIterator::Next() {
   if (direction_ != Direction::kForward) return SwitchTo(Direction::kForward);
   InternalIterator* current = top();
   current->Next();
-  if (!current->Valid()) {
-    if (status_.ok()) status_ = current->status();
-    heap_.front() = heap_.back();
-    heap_.pop_back();
-  }
-  SiftTop();
+  Settle();
 }
 
 void MergingIterator::Prev() {
@@ -118,12 +124,7 @@ void MergingIterator::Prev() {
   if (direction_ != Direction::kBackward) return SwitchTo(Direction::kBackward);
   InternalIterator* current = top();
   current->Prev();
-  if (!current->Valid()) {
-    if (status_.ok()) status_ = current->status();
-    heap_.front() = heap_.back();
-    heap_.pop_back();
-  }
-  SiftTop();
+  Settle();
 }
 
 }  // namespace lsm

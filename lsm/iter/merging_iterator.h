@@ -21,7 +21,6 @@ class MergingIterator final : public InternalIterator {
  public:
   explicit MergingIterator(std::vector<IteratorSource> sources);
 
-  bool Valid() const override { return !heap_.empty() && status_.ok(); }
   Status status() const override { return status_; }
 
   void SeekToFirst() override;
@@ -31,11 +30,6 @@ class MergingIterator final : public InternalIterator {
   void Next() override;
   void Prev() override;
 
-  std::string_view user_key() const override { return top()->user_key(); }
-  SequenceNumber sequence() const override { return top()->sequence(); }
-  RecordType type() const override { return top()->type(); }
-  std::string_view value() const override { return top()->value(); }
-
  private:
   enum class Direction { kForward, kBackward };
 
@@ -44,6 +38,9 @@ class MergingIterator final : public InternalIterator {
   void Rebuild(Direction direction);
   // Puts the top, which has moved, where it belongs.
   void SiftTop();
+  // The top has moved: it is put where it belongs, or left out. Stands on the new one.
+  void Settle();
+  void Stand() { StandOn(heap_.empty() || !status_.ok() ? nullptr : &top()->record()); }
   bool Before(const InternalIterator* a, const InternalIterator* b) const;
   // Turns every source but the current one around, to its neighbour of the current record.
   void SwitchTo(Direction direction);

@@ -184,7 +184,6 @@ class MemTable::Iter final : public InternalIterator {
   explicit Iter(const MemTable* table)
       : table_(*table), cursor_(&table->arena_, table->order_.Sorted()) {}
 
-  bool Valid() const override { return record_ != nullptr; }
   Status status() const override { return Status::Ok(); }
 
   void SeekToFirst() override {
@@ -200,8 +199,8 @@ class MemTable::Iter final : public InternalIterator {
     newer_.clear();
     cursor_.Seek(user_key);
     if (const Node* const node = cursor_.node(); node != nullptr && node->key() == user_key) {
-      record_ = table_.FindVisible(*node, sequence);
-      if (record_ != nullptr) return;
+      at_ = table_.FindVisible(*node, sequence);
+      if (at_ != nullptr) return Show();
       cursor_.Next();
     }
     StandOnNewest();
@@ -215,8 +214,8 @@ class MemTable::Iter final : public InternalIterator {
   void Next() override {
     assert(Valid());
     newer_.clear();
-    record_ = table_.RecordAt(record_->older);
-    if (record_ != nullptr) return;
+    at_ = table_.RecordAt(at_->older);
+    if (at_ != nullptr) return Show();
     cursor_.Next();
     StandOnNewest();
   }
@@ -226,7 +225,7 @@ class MemTable::Iter final : public InternalIterator {
     // The chain leads only to older records: walk it once, and keep the way back.
     if (newer_.empty()) {
       for (const Record* record = table_.RecordAt(cursor_.node()->newest());
-           record != nullptr && record->sequence() > record_->sequence();
+           record != nullptr && record->sequence() > at_->sequence();
            record = table_.RecordAt(record->older)) {
         newer_.push_back(record);
       }
@@ -235,43 +234,48 @@ class MemTable::Iter final : public InternalIterator {
       cursor_.Prev();
       return StandOnOldest();
     }
-    record_ = newer_.back();
+    at_ = newer_.back();
     newer_.pop_back();
+    Show();
   }
-
-  std::string_view user_key() const override { return cursor_.node()->key(); }
-  SequenceNumber sequence() const override { return record_->sequence(); }
-  RecordType type() const override { return record_->type(); }
-  std::string_view value() const override { return record_->value(); }
 
  private:
   // Of the cursor's node or the next one that has records.
   void StandOnNewest() {
     newer_.clear();
-    for (record_ = nullptr; cursor_.node() != nullptr; cursor_.Next()) {
-      record_ = table_.RecordAt(cursor_.node()->newest());
-      if (record_ != nullptr) return;
+    for (at_ = nullptr; cursor_.node() != nullptr; cursor_.Next()) {
+      at_ = table_.RecordAt(cursor_.node()->newest());
+      if (at_ != nullptr) break;
     }
+    Show();
   }
 
   // Of the cursor's node or the one before that has records.
   void StandOnOldest() {
     newer_.clear();
-    for (record_ = nullptr; cursor_.node() != nullptr; cursor_.Prev()) {
-      record_ = table_.RecordAt(cursor_.node()->newest());
-      if (record_ == nullptr) continue;
-      while (record_->older != Arena::kNull) {
-        newer_.push_back(record_);
-        record_ = table_.RecordAt(record_->older);
+    for (at_ = nullptr; cursor_.node() != nullptr; cursor_.Prev()) {
+      at_ = table_.RecordAt(cursor_.node()->newest());
+      if (at_ == nullptr) continue;
+      while (at_->older != Arena::kNull) {
+        newer_.push_back(at_);
+        at_ = table_.RecordAt(at_->older);
       }
-      return;
+      break;
     }
+    Show();
+  }
+
+  void Show() {
+    if (at_ == nullptr) return StandOn(nullptr);
+    shown_ = {cursor_.node()->key(), at_->sequence(), at_->type(), at_->value()};
+    StandOn(&shown_);
   }
 
   const MemTable& table_;
   KeyOrder::Cursor cursor_;
-  const Record* record_ = nullptr;  // null: not valid
-  // For Prev: records of the node that are newer than record_, newest first. Empty: not known.
+  const Record* at_ = nullptr;  // null: not valid
+  InternalRecord shown_;
+  // For Prev: records of the node that are newer than at_, newest first. Empty: not known.
   std::vector<const Record*> newer_;
 };
 
@@ -282,7 +286,6 @@ class MemTable::NewestIter final : public InternalIterator {
   NewestIter(const MemTable* table, SequenceNumber sequence)
       : table_(*table), sequence_(sequence), cursor_(&table->arena_, table->order_.Sorted()) {}
 
-  bool Valid() const override { return record_ != nullptr; }
   Status status() const override { return Status::Ok(); }
 
   void SeekToFirst() override {
@@ -296,7 +299,7 @@ class MemTable::NewestIter final : public InternalIterator {
   void Seek(std::string_view user_key, SequenceNumber sequence) override {
     cursor_.Seek(user_key);
     SkipForward();
-    if (Valid() && cursor_.node()->key() == user_key && record_->sequence() > sequence) Next();
+    if (Valid() && record().user_key == user_key && record().sequence > sequence) Next();
   }
   void SeekBefore(std::string_view user_key) override {
     cursor_.SeekBefore(user_key);
@@ -313,11 +316,6 @@ class MemTable::NewestIter final : public InternalIterator {
     SkipBack();
   }
 
-  std::string_view user_key() const override { return cursor_.node()->key(); }
-  SequenceNumber sequence() const override { return record_->sequence(); }
-  RecordType type() const override { return record_->type(); }
-  std::string_view value() const override { return record_->value(); }
-
  private:
   // Over nodes that the point does not see.
   void SkipForward() {
@@ -328,15 +326,20 @@ class MemTable::NewestIter final : public InternalIterator {
   }
   // True if there is a record here, or no node.
   bool Stand() {
+    StandOn(nullptr);
     const Node* const node = cursor_.node();
-    record_ = node == nullptr ? nullptr : table_.FindVisible(*node, sequence_);
-    return node == nullptr || record_ != nullptr;
+    if (node == nullptr) return true;
+    const Record* const record = table_.FindVisible(*node, sequence_);
+    if (record == nullptr) return false;
+    shown_ = {node->key(), record->sequence(), record->type(), record->value()};
+    StandOn(&shown_);
+    return true;
   }
 
   const MemTable& table_;
   const SequenceNumber sequence_;
   KeyOrder::Cursor cursor_;
-  const Record* record_ = nullptr;  // null: not valid
+  InternalRecord shown_;
 };
 
 std::unique_ptr<InternalIterator> MemTable::NewIterator(SequenceNumber sequence) const {

@@ -288,8 +288,9 @@ bool Block::Iterator::Decode(uint32_t offset) {
     buffer_.append(entry.unshared);
     key_ = buffer_;
   }
-  if (!ParseInternalKey(key_, &parsed_)) return Corrupt("malformed internal key");
-  value_ = entry.value;
+  ParsedInternalKey parsed;
+  if (!ParseInternalKey(key_, &parsed)) return Corrupt("malformed internal key");
+  record_ = {parsed.user_key, parsed.sequence, parsed.type, entry.value};
   offset_ = offset;
   next_offset_ = entry.next_offset;
   valid_ = true;
@@ -329,7 +330,7 @@ void Block::Iterator::SeekToLast() {
 // 2. Walk from there to the first entry that is not before the target.
 void Block::Iterator::Seek(std::string_view user_key, SequenceNumber sequence) {
   const auto before_target = [&] {
-    return CompareInternal(parsed_.user_key, parsed_.sequence, user_key, sequence) < 0;
+    return CompareInternal(record_.user_key, record_.sequence, user_key, sequence) < 0;
   };
   uint32_t low = 0;
   uint32_t high = block_->layout_.restart_count - 1;

@@ -136,23 +136,15 @@ class Block::Iterator {
   void Next();
   void Prev();
 
-  // Views are good until the iterator moves. REQUIRES: Valid()
-  std::string_view user_key() const {
+  // Good until the iterator moves. REQUIRES: Valid()
+  const InternalRecord& record() const {
     assert(valid_);
-    return parsed_.user_key;
+    return record_;
   }
-  SequenceNumber sequence() const {
-    assert(valid_);
-    return parsed_.sequence;
-  }
-  RecordType type() const {
-    assert(valid_);
-    return parsed_.type;
-  }
-  std::string_view value() const {
-    assert(valid_);
-    return value_;
-  }
+  std::string_view user_key() const { return record().user_key; }
+  SequenceNumber sequence() const { return record().sequence; }
+  RecordType type() const { return record().type; }
+  std::string_view value() const { return record().value; }
   // Of the entry within the block.
   uint32_t offset() const { return offset_; }
   // Whether the entry is that restart point.
@@ -178,8 +170,7 @@ class Block::Iterator {
   uint32_t offset_ = 0;       // of the entry
   uint32_t next_offset_ = 0;  // of the one behind it
   std::string_view key_;      // internal key: in the block if it shares nothing, else in buffer_
-  std::string_view value_;
-  ParsedInternalKey parsed_;  // of key_
+  InternalRecord record_;
   std::string buffer_;
 };
 

@@ -96,6 +96,7 @@ void TableIterator::SkipForward() {
   while (block_ != nullptr && !data_.Valid() && DataIntact()) {
     if (LoadBlock(number_ + 1)) data_.SeekToFirst();
   }
+  StandOn(data_.Valid() ? &data_.record() : nullptr);
 }
 
 void TableIterator::SkipBackward() {
@@ -103,6 +104,7 @@ void TableIterator::SkipBackward() {
     // Before the first one comes none.
     if (LoadBlock(number_ - 1)) data_.SeekToLast();
   }
+  StandOn(data_.Valid() ? &data_.record() : nullptr);
 }
 
 void TableIterator::SeekToFirst() {

@@ -59,7 +59,6 @@ class TableIterator : public InternalIterator {
   TableIterator(const TableSlice* slice, bool fill_cache, ReadAhead ahead, MissingBlocks* missing)
       : slice_(slice), fill_cache_(fill_cache), missing_(missing), ahead_(std::move(ahead)) {}
 
-  bool Valid() const override { return data_.Valid(); }
   Status status() const override { return status_; }
   void SeekToFirst() override;
   void SeekToLast() override;
@@ -67,10 +66,6 @@ class TableIterator : public InternalIterator {
   void SeekBefore(std::string_view user_key) override;
   void Next() override;
   void Prev() override;
-  std::string_view user_key() const override { return data_.user_key(); }
-  SequenceNumber sequence() const override { return data_.sequence(); }
-  RecordType type() const override { return data_.type(); }
-  std::string_view value() const override { return data_.value(); }
 
  private:
   // Makes data_ an iterator over a block. False, holding no block, if there is none of that number
@@ -79,7 +74,8 @@ class TableIterator : public InternalIterator {
   // Tells missing_ of a block that is not in memory, and of those that will be wanted behind it.
   void NoteMissing(size_t number);
   void DropBlock();
-  // Moves on to the next, or previous, block if data_ has run out of its own.
+  // Moves on to the next, or previous, block if data_ has run out of its own, and stands where that
+  // leads. Every move ends so.
   void SkipForward();
   void SkipBackward();
   // False, with status_ set, if the data block turned out to be malformed.

@@ -62,6 +62,9 @@ class Block {
   void PrefetchTags() const;
   void PrefetchEntries(uint64_t hash) const;
 
+  // Where every search begins: the restart points, and the tags behind them. For prefetching.
+  const char* directory() const { return bytes_.data.get() + layout_.entries_end; }
+
   // Blocks of records and of indexes have restart points.
   bool is_value() const { return layout_.restart_count == 0; }
   // REQUIRES: is_value()

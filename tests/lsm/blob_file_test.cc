@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "doctest/doctest.h"
+#include "lsm/compaction/blob_writer.h"
 #include "lsm/format/file_names.h"
 #include "lsm/sst/block_cache.h"
 #include "lsm/sst/table_builder.h"
@@ -149,6 +151,21 @@ TEST_CASE("pointers and directories of blob files survive their encoding, others
   CHECK(DecodeBlobDirectory(directory, 224, &read) != nullptr);
   CHECK(DecodeBlobDirectory(directory.substr(0, 2), 223, &read) != nullptr);
   CHECK(DecodeBlobDirectory("", 0, &read) == nullptr);
+}
+
+TEST_CASE("a record that points to a file which no input's metadata name is corruption") {
+  const TableTarget target;
+  const std::function<uint64_t()> number = [] { return uint64_t{9}; };
+  BlobWriter writer(target, number);
+  FileMetadata input;
+  input.blobs = {{7, 500, 1, 100}};
+  writer.KnowSizes(input);
+  FileMetadata output;
+  output.blobs = {{7, 0, 1, 100}};
+  REQUIRE(writer.FillSizes(&output).ok());
+  CHECK(output.blobs[0].file_size == 500);
+  output.blobs.push_back({8, 0, 1, 100});
+  CHECK(writer.FillSizes(&output).IsCorruption());
 }
 
 }  // namespace

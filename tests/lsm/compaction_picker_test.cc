@@ -228,6 +228,16 @@ constexpr Scene kScenes[] = {
 
 }  // namespace
 
+TEST_CASE("a range that is compacted ends with what was there when it was asked for") {
+  const CompactionPicker picker = Picker();
+  const auto pick = [&picker](const char* levels, uint64_t first_new_file) {
+    return Text(picker.PickRange(*ParseTree(levels), {}, first_new_file, kCalm));
+  };
+  CHECK(pick("L0 9:a-z:50\nL6 1:a-z:100", 10) == "merge 9 + 1 -> L6 (manual)");
+  CHECK(pick("L0 9:a-z:50\nL6 1:a-z:100", 9) == "merge 1 -> L6 (manual)");
+  CHECK(pick("L0 11:a-z:50\nL6 10:a-z:100", 9) == "nothing");
+}
+
 TEST_CASE("the picker decides as the scenes say") {
   for (const Scene& scene : kScenes) {
     CAPTURE(std::string(scene.what));

@@ -72,6 +72,21 @@ TEST_CASE("a table cache keeps no more files open than it may, the latest used o
   CHECK(count.opens() == kFiles + 1);
 }
 
+TEST_CASE("a pointer to a value that names a file of slices is corruption, open or not") {
+  MemFileSystem fs;
+  MakeFiles(&fs);
+  BlockCache blocks(1 << 20);
+  TableCache tables(&fs, "db", 5, &blocks);
+  REQUIRE(tables.Find(1, 1).ok());
+  for (const uint64_t file : {1, 2}) {
+    const BlobPointer pointer{file, {0, 20}};
+    for (const bool fill_cache : {true, false}) {
+      CHECK(tables.ReadBlob(pointer, fill_cache, /*cached_only=*/false).status().IsCorruption());
+    }
+    CHECK(tables.PinBlob(pointer).status().IsCorruption());
+  }
+}
+
 TEST_CASE("the slices of a file share its handle, and each is read once") {
   MemFileSystem fs;
   MakeFiles(&fs);

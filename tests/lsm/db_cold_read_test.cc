@@ -380,8 +380,15 @@ TEST_CASE("a file that became obsolete is there until what was lacking has been 
   db->Fetch(missing, [&](const Status& ended) { status = ended; });
   db.RunAll();
   CHECK_MESSAGE(status.ok(), status.ToString());
+  const auto tables = [&db] {
+    const std::vector<std::string> files = db.fs()->Files();
+    return std::count_if(files.begin(), files.end(),
+                         [](const std::string& path) { return path.ends_with(".sst"); });
+  };
+  const auto before = tables();
   missing.reset();
   db.RunAll();
+  CHECK(tables() < before);  // at once, not with the next change
   CHECK(db.Get(Key(5)) == ValueOf(5));
 }
 

@@ -4,6 +4,8 @@
 #include <doctest/doctest.h>
 
 #include <limits>
+#include <string>
+#include <vector>
 
 #include "lsm/format/checksum.h"
 #include "lsm/format/file_names.h"
@@ -16,7 +18,8 @@ TEST_CASE("a growing checksum is at each length what the checksum of so many byt
   for (int i = 0; i < 3000; ++i) bytes += static_cast<char>(i * 7 + i / 256);
   GrowingChecksum growing(12, 345);
   size_t size = 0;
-  for (const size_t step : {0, 1, 2, 13, 0, 112, 113, 500, 1024, 1}) {
+  const std::vector<size_t> steps = {0, 1, 2, 13, 0, 112, 113, 500, 1024, 1};
+  for (const size_t step : steps) {
     growing.Append(std::string_view(bytes).substr(size, step));
     size += step;
     CHECK(growing.Value() == Checksum(std::string_view(bytes).substr(0, size), 12, 345));

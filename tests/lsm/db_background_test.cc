@@ -340,7 +340,7 @@ TEST_CASE("a big memtable is freed by the flush lane, whoever lets go of it last
   TestDb db(options);
   REQUIRE(db.Open().ok());
   for (int i = 0; i < 2000; ++i) {
-    REQUIRE(db.Put(db_test::Key(static_cast<uint64_t>(i)), std::string(1000, 'x')).ok());
+    REQUIRE(db.Put(db_test::Key(i), std::string(1000, 'x')).ok());
   }
   const auto view = db->NewReadView();
   REQUIRE(view->Get(kDirectoryTree, db_test::Key(1)).ok());

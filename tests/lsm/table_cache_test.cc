@@ -78,7 +78,7 @@ TEST_CASE("a pointer to a value that names a file of slices is corruption, open 
   BlockCache blocks(1 << 20);
   TableCache tables(&fs, "db", 5, &blocks);
   REQUIRE(tables.Find(1, 1).ok());
-  for (const uint64_t file : {1, 2}) {
+  for (const uint64_t file : {uint64_t{1}, uint64_t{2}}) {
     const BlobPointer pointer{file, {0, 20}};
     for (const bool fill_cache : {true, false}) {
       CHECK(tables.ReadBlob(pointer, fill_cache, /*cached_only=*/false).status().IsCorruption());

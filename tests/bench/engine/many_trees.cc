@@ -3,14 +3,19 @@
 //
 // What many trees and forks cost. In a new database in DIRECTORY:
 //   1. 100,000 trees that hold nothing: memory a tree.
-//   2. TREES (10,000) trees with WRITES (1,000) small records each, the trees taken in turn: time,
-//      resident memory, SST files, flushes.
-//   3. Reopening it, cleanly. 4. Dropping half of the trees: bytes on disk before and after.
+//   2. TREES (10,000) trees with WRITES (1,000) small records each, once with the trees taken in
+//      turn, once tree by tree: time, resident memory, SST files, flushes.
+//   3. Reopening each after its process was killed, and after it was closed.
+//   4. Dropping half of the trees: bytes on disk before and after.
 //   5. Forking a tree of FORK_KEYS (10,000,000) keys while its newest are in memory: latency.
 // Prints one line a figure. The database is left behind.
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -89,27 +94,50 @@ void MeasureIdleTrees(const std::string& directory) {
   std::printf("idle tree: %.0f bytes of resident memory\n", bytes);
 }
 
-void MeasureLoad(const std::string& directory, size_t count, size_t writes) {
-  auto db = Open(directory + "/load");
+// In a process of its own, which is killed at the end.
+void LoadAndDie(const std::string& directory, size_t count, size_t writes, bool in_turn) {
+  std::fflush(stdout);
+  const pid_t child = ::fork();
+  if (child < 0) Die("fork failed");
+  if (child > 0) {
+    int status = 0;
+    if (::waitpid(child, &status, 0) != child || !WIFSIGNALED(status)) Die("the load failed");
+    return;
+  }
+  const auto db = Open(directory);
   const std::vector<lsm::TreeId> trees = MakeTrees(db.get(), count);
-  auto start = Clock::now();
+  const auto start = Clock::now();
   double peak = 0;
-  for (uint64_t i = 0; i < writes; ++i) {
-    for (const lsm::TreeId tree : trees) Put(db.get(), tree, i);
-    peak = std::max(peak, ResidentMebibytes());
+  const uint64_t total = uint64_t{count} * writes;
+  for (uint64_t i = 0; i < total; ++i) {
+    Put(db.get(), in_turn ? trees[i % count] : trees[i / writes], in_turn ? i / count : i % writes);
+    if (i % count == 0) peak = std::max(peak, ResidentMebibytes());
   }
   const double took = SecondsSince(start);
-  lsm::DbStats stats = db->Stats();
+  const lsm::DbStats stats = db->Stats();
   std::printf("load: %.1f s, %.0f writes/s; peak resident %.0f MiB; %llu files, %llu flushes\n",
-              took, static_cast<double>(count * writes) / took, peak,
+              took, static_cast<double>(total) / took, peak,
               static_cast<unsigned long long>(stats.sst_files),
               static_cast<unsigned long long>(stats.flushes));
+  std::fflush(stdout);
+  ::kill(::getpid(), SIGKILL);
+}
+
+void MeasureLoad(const std::string& directory, size_t count, size_t writes, bool in_turn) {
+  std::printf("%s:\n", in_turn ? "trees in turn" : "tree by tree");
+  LoadAndDie(directory, count, writes, in_turn);
+  auto start = Clock::now();
+  auto db = Open(directory);
+  std::printf("reopening after kill -9: %.2f s\n", SecondsSince(start));
+  std::vector<lsm::TreeId> trees = db->Trees();
+  std::erase(trees, lsm::kDirectoryTree);
+  if (trees.size() != count) Die("trees are missing");
   start = Clock::now();
   Need(db->Close());
   std::printf("close: %.2f s\n", SecondsSince(start));
   db.reset();
   start = Clock::now();
-  db = Open(directory + "/load");
+  db = Open(directory);
   std::printf("reopening: %.2f s\n", SecondsSince(start));
   const uint64_t before = db->Stats().sst_bytes;
   start = Clock::now();
@@ -123,7 +151,7 @@ void MeasureLoad(const std::string& directory, size_t count, size_t writes) {
     std::this_thread::sleep_for(std::chrono::seconds(1));
     if (db->Stats().sst_bytes * 100 < before * 60) break;
   }
-  stats = db->Stats();
+  const lsm::DbStats stats = db->Stats();
   std::printf("bytes in files: %llu before, %llu after; %llu files\n",
               static_cast<unsigned long long>(before),
               static_cast<unsigned long long>(stats.sst_bytes),
@@ -162,6 +190,9 @@ int main(int argc, char** argv) {
   const std::string directory = argv[1];
   Need(lsm::FileSystem::Posix()->CreateDirectory(directory));
   MeasureFork(directory, number(4, 10'000'000));
-  MeasureLoad(directory, number(2, 10'000), number(3, 1'000));
+  for (const bool in_turn : {true, false}) {
+    MeasureLoad(directory + (in_turn ? "/load" : "/load2"), number(2, 10'000), number(3, 1'000),
+                in_turn);
+  }
   MeasureIdleTrees(directory);
 }

@@ -67,6 +67,9 @@ class WritableFile {
   // Advice for a large file that is written once, from front to back: what is written from now on
   // goes to disk without waiting for Sync, so that reads never queue behind a heap of dirty pages.
   virtual void WriteThrough(PageCache /*then*/) {}
+  // Nothing will be written any more: gives back what only writing needs. Needs the order of
+  // WriteAt.
+  virtual void EndWriting() {}
   // Makes all that was written before the call durable (fdatasync).
   virtual Status Sync() = 0;
   // Closes and reports what close says; nothing else may be called afterwards.

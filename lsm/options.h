@@ -61,7 +61,7 @@ struct Options {
   size_t wal_segment_size = size_t{64} << 20;
   // Trees whose records keep the oldest segments alive are flushed beyond this: it bounds how long
   // the replay after a crash takes.
-  size_t wal_size_limit = size_t{512} << 20;
+  size_t wal_size_limit = size_t{448} << 20;
 
   // L0 files of a tree that start a compaction. What L0 gathers is written once more together with
   // what it overlaps below, so that more files mean less rewriting, and more filters to ask.

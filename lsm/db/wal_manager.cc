@@ -131,6 +131,7 @@ bool WalManager::SyncSegments(SequenceNumber* target, Status* failed) {
   struct Work {
     std::shared_ptr<LogWriter> log;
     uint64_t written;
+    bool full;
   };
   std::vector<Work> work;
   {
@@ -138,9 +139,13 @@ bool WalManager::SyncSegments(SequenceNumber* target, Status* failed) {
     *target = sync_target_ = appended_through_;
     first_since_capture_ = 0;
     for (const Segment& segment : segments_) {
-      if (segment.synced < segment.written) work.push_back({segment.log, segment.written});
+      if (segment.synced == segment.written) continue;
+      work.push_back({segment.log, segment.written, &segment != &segments_.back()});
     }
     figures_.syncs += work.size();
+  }
+  for (const Work& item : work) {
+    if (item.full) item.log->EndWriting();
   }
   for (const Work& item : work) {
     *failed = item.log->Sync();

@@ -72,6 +72,7 @@ class PosixWritableFile : public WritableFile {
   Status AllocateAnew(uint64_t size) override;
   Status Truncate(uint64_t size) override;
   void WriteThrough(PageCache then) override;
+  void EndWriting() override { Unmap(); }
   Status Sync() override;
   Status Close() override;
 

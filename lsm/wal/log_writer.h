@@ -74,6 +74,8 @@ class LogWriter {
   // The same for a segment of this size that holds no group yet.
   size_t EmptyRoom() const;
 
+  // No group comes any more: what is mapped to be written leaves this process's memory.
+  void EndWriting() { file_->EndWriting(); }
   Status Sync();
 
   uint64_t number() const { return number_; }

@@ -16,6 +16,16 @@ namespace lsm {
 DBImpl::~DBImpl() {
   const Status closed = CloseOnce();
   if (!closed.ok()) Log(LogLevel::kWarning, "closing failed: " + closed.ToString());
+  // Big memtables are freed by the executor, which must still be there.
+  std::unordered_map<TreeId, TreeRef> trees;
+  {
+    MutexLock writer(&writer_mutex_);
+    group_ = OpenGroup();
+    writer_cache_ = {};
+    MutexLock lock(&mutex_);
+    trees.swap(trees_);
+  }
+  trees.clear();
   own_executor_.reset();  // its workers use everything below
 }
 

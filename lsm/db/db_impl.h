@@ -201,7 +201,7 @@ class DBImpl final : public DB {
   // ---- rotate.cc
   TreeRef MakeTree(TreeId id, SequenceNumber created, const TreeCounters& counters,
                    std::shared_ptr<const Version> version, SequenceNumber flushed_through);
-  // Freed on the flush lane if it has become big, which takes milliseconds, whoever lets go of it.
+  // Freed by the executor if it has become big, which takes milliseconds, whoever lets go of it.
   std::shared_ptr<MemTable> NewMemTable() const;
   void AddTree(const TreeRef& tree) REQUIRES_LOCK(mutex_);
   // After the open group was appended: publishes it and freezes what is full.

@@ -35,7 +35,8 @@ std::shared_ptr<MemTable> DBImpl::NewMemTable() const {
   const auto free = [executor = executor_](MemTable* table) {
     std::shared_ptr<MemTable> owned(table);
     if (owned->ApproximateMemoryUsage() < kBig) return;
-    executor->Schedule(Executor::Lane::kFlush,
+    // On the lane of many threads, so that memory does not wait behind a long job.
+    executor->Schedule(Executor::Lane::kRead,
                        [owned = std::move(owned)]() mutable { owned.reset(); });
   };
   return {new MemTable(), free};

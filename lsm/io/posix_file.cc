@@ -57,10 +57,12 @@ bool KeepsReservations(int descriptor) {
   return info.f_type == EXT4_SUPER_MAGIC || info.f_type == TMPFS_MAGIC;
 }
 
-// How much of a file is in the page cache; 0 where the system does not say.
+// How much of a file is in the page cache; 0 where the system does not say. To those who neither
+// own a file nor may do anything it says that all of it is.
 double ShareInPageCache(int descriptor) {
   struct stat info;
   if (::fstat(descriptor, &info) != 0 || info.st_size <= 0) return 0;
+  if (info.st_uid != ::geteuid() && ::geteuid() != 0) return 0;
   const auto size = static_cast<size_t>(info.st_size);
   const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
   // A piece at a time, so that the answers have a bounded place.
@@ -79,7 +81,7 @@ double ShareInPageCache(int descriptor) {
     }
     ::munmap(map, n);
   }
-  return static_cast<double>(cached * page) / static_cast<double>(size);
+  return static_cast<double>(cached) / static_cast<double>((size + page - 1) / page);
 }
 
 }  // namespace

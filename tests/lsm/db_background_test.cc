@@ -333,7 +333,7 @@ TEST_CASE("a long-lived snapshot does not make every change of a counter a thing
   CHECK(history.At(100'000)[0] == 100'000);
 }
 
-TEST_CASE("a big memtable is freed by the flush lane, whoever lets go of it last") {
+TEST_CASE("a big memtable is freed by the executor, whoever lets go of it last") {
   Options options = SmallOptions();
   options.memtable_size = size_t{4} << 20;
   options.write_buffer_budget = size_t{64} << 20;
@@ -346,9 +346,9 @@ TEST_CASE("a big memtable is freed by the flush lane, whoever lets go of it last
   REQUIRE(view->Get(kDirectoryTree, db_test::Key(1)).ok());
   REQUIRE(db->FlushAll().ok());
   db.RunAll();
-  CHECK(db.executor()->Queued(Executor::Lane::kFlush) == 0);
+  CHECK(db.executor()->Queued(Executor::Lane::kRead) == 0);
   view->Refresh();
-  CHECK(db.executor()->Queued(Executor::Lane::kFlush) == 1);
+  CHECK(db.executor()->Queued(Executor::Lane::kRead) == 1);
   db.RunAll();
   CHECK(view->Get(kDirectoryTree, db_test::Key(1))->value.has_value());
 }

@@ -6,6 +6,7 @@
 
 #include "doctest/doctest.h"
 #include "tests/lsm/db_test_util.h"
+#include "tests/support/fault_plan.h"
 
 namespace lsm {
 namespace {
@@ -174,6 +175,34 @@ TEST_CASE("trees come and go under readers, snapshots and flushes of other threa
   size_t files = 0;
   for (const std::string& path : fs.Files()) files += path.ends_with(".sst") ? 1 : 0;
   CHECK(files <= 1);
+}
+
+TEST_CASE("a database that ends with a big memtable frees it before its threads go") {
+  MemFileSystem fs;
+  Options options = ThreadOptions(&fs);
+  options.memtable_size = size_t{16} << 20;
+  options.write_buffer_budget = size_t{64} << 20;
+  options.wal_segment_size = size_t{4} << 20;
+  options.wal_size_limit = size_t{64} << 20;
+  options.flush_on_close = false;
+  {
+    Result<std::unique_ptr<DB>> db = DB::Open(options, kDirectory);
+    REQUIRE(db.ok());
+    for (int i = 0; i < 3000; ++i) {
+      WriteBatch unit;
+      unit.Put(0, Key(i), std::string(1000, 'v'));
+      REQUIRE((*db)->Write(unit, false).ok());
+    }
+    REQUIRE((*db)->SyncWal().ok());
+  }
+  FaultPlan plan;
+  plan.Add({.call = FileCall::kSync, .count = FaultPlan::kForEver});
+  fs.SetInterceptor(&plan);
+  CHECK(!DB::Open(options, kDirectory).ok());  // behind the replay
+  fs.SetInterceptor(nullptr);
+  Result<std::unique_ptr<DB>> again = DB::Open(options, kDirectory);
+  REQUIRE(again.ok());
+  CHECK((*again)->NewReadView()->Get(0, Key(2999))->value.has_value());
 }
 
 }  // namespace

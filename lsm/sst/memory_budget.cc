@@ -53,15 +53,19 @@ void MemoryBudget::Apply() {
 
 // The capacity follows in steps of a 256th of the limit, so that most changes cost two reads.
 void MemoryBudget::Note(std::atomic<size_t>* part, size_t bytes) {
-  part->store(bytes, std::memory_order_relaxed);
+  const size_t before = part->exchange(bytes, std::memory_order_relaxed);
   if (limit() == 0) return;
   const size_t rest = Rest();
   const size_t capacity = blocks_->capacity_bytes();
   const size_t change = rest > capacity ? rest - capacity : capacity - rest;
   if (change > limit() / 256) Apply();
-  // Parts grow by little at a time, so that this keeps up with them.
+  // A few blocks, and as much as the part grew: so this keeps up with parts that grow by much.
   constexpr size_t kEntries = 32;
-  static_cast<void>(blocks_->Shrink(kEntries));
+  const size_t grown = bytes > before ? bytes - before : 0;
+  const size_t usage = blocks_->usage_bytes();
+  const size_t goal = usage - std::min(usage, grown);
+  while (blocks_->Shrink(kEntries) && blocks_->usage_bytes() > goal) {
+  }
 }
 
 }  // namespace lsm

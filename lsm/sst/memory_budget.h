@@ -16,9 +16,9 @@
 //
 // Without a limit, each part has the size that the options say, and tables have none.
 //
-// A change of the limit or of a part evicts nothing, or a few blocks: it may be told under locks
-// that writers need. Whoever lowers the limit by much has the rest done elsewhere
-// (BlockCache::Shrink).
+// A change of the limit evicts nothing, and one of a part no more than a few blocks and what the
+// part grew by: they may be told under locks that writers need. Whoever lowers the limit by much
+// has the rest done elsewhere (BlockCache::Shrink).
 //
 // Thread safety: safe for concurrent use. Its lock is a leaf.
 

@@ -4,11 +4,15 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 #include <memory>
 #include <string>
 
+#include "lsm/format/internal_key.h"
 #include "lsm/random.h"
+#include "lsm/sst/block.h"
+#include "lsm/sst/block_builder.h"
 #include "lsm/sst/table_cache.h"
 #include "tests/lsm/db_test_util.h"
 #include "tests/support/mem_file_system.h"
@@ -23,6 +27,18 @@ Options WithLimit(size_t limit) {
   Options options;
   options.memory_limit = limit;
   return options;
+}
+
+std::shared_ptr<const Block> MakeBlock() {
+  BlockBuilder builder(BlockKind::kIndex, 1);
+  std::string key;
+  AppendInternalKey(&key, "k", 1, RecordType::kValue);
+  builder.Add(key, "v");
+  const std::string& contents = *builder.Finish();
+  OwnedBytes bytes(contents.size());
+  std::memcpy(bytes.data.get(), contents.data(), contents.size());
+  const char* why;
+  return Block::Parse(std::move(bytes), contents.size(), BlockKind::kIndex, &why);
 }
 
 }  // namespace
@@ -61,6 +77,25 @@ TEST_CASE("the block cache has what the others leave, and all together keep to t
     budget.SetTables(0);
     CHECK(blocks.capacity_bytes() > limit / 8 * 7 / 32 * 31 - 17 * kMb - limit / 256);
   }
+}
+
+TEST_CASE("the block cache gives way as fast as memtables grow") {
+  constexpr size_t kBlock = 4096;
+  BlockCache blocks(1);
+  MemoryBudget budget(WithLimit(128 * kMb), &blocks);
+  const std::shared_ptr<const Block> block = MakeBlock();
+  REQUIRE(block != nullptr);
+  for (size_t i = 0; i < blocks.capacity_bytes() / kBlock; ++i) {
+    blocks.Insert(1, i * kBlock, block, kBlock);
+  }
+  REQUIRE(blocks.usage_bytes() > 50 * kMb);
+  const size_t before = blocks.capacity_bytes();
+  for (size_t bytes = 0; bytes < budget.write_buffer_budget(); bytes += 5 * kMb) {
+    budget.SetMemtables(bytes);
+    CHECK(blocks.usage_bytes() <= blocks.capacity_bytes());
+  }
+  CHECK(blocks.capacity_bytes() < before - 20 * kMb);
+  CHECK(blocks.usage_bytes() > blocks.capacity_bytes() - kMb);
 }
 
 TEST_CASE("a limit that cannot be worked with is taken for the least one that can") {

@@ -18,6 +18,9 @@ inline constexpr TreeId kDirectoryTree = 0;
 // No id is higher: whoever counts on from one that a file gave does not come back to 0.
 inline constexpr TreeId kMaxTreeId = UINT32_MAX - (TreeId{1} << 20);
 
+// Databases give out ids below this; one whose next tree would have a higher id does not open.
+inline constexpr TreeId kMaxNextTreeId = kMaxTreeId - (TreeId{1} << 20);
+
 // Position in the order of execution. One number a write unit; 0 is before the first. 56 bits.
 using SequenceNumber = uint64_t;
 inline constexpr SequenceNumber kMaxSequence = (uint64_t{1} << 56) - 1;

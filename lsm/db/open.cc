@@ -11,6 +11,7 @@
 
 #include "lsm/db/db_impl.h"
 #include "lsm/format/file_names.h"
+#include "lsm/util/check.h"
 #include "lsm/wal/log_reader.h"
 
 namespace lsm {
@@ -174,7 +175,7 @@ Status DBImpl::BeginService(ManifestState state, uint64_t manifest_number,
   constexpr TreeId kReservedTreeIds = 64;
   {
     MutexLock lock(&mutex_);
-    state.next_tree_id = next_tree_id_ + kReservedTreeIds;
+    state.next_tree_id = std::min(next_tree_id_ + kReservedTreeIds, kMaxNextTreeId);
     reserved_tree_ids_ = state.next_tree_id;
   }
   const std::vector<uint64_t> old_logs(state.logs.begin(), state.logs.end());
@@ -245,12 +246,13 @@ TreeId DBImpl::NewTreeId() {
     if (next_tree_id_ < reserved_tree_ids_) return next_tree_id_++;
   }
   VersionEdit edit;
-  edit.next_tree_id = manifest_.state().next_tree_id + kReservedTreeIds;
+  edit.next_tree_id = std::min(manifest_.state().next_tree_id + kReservedTreeIds, kMaxNextTreeId);
   const TreeId reserved = *edit.next_tree_id;
   const Status recorded = Record(std::move(edit), wal_.synced_through());
   MutexLock lock(&mutex_);
   // If that failed, the log's record of the tree's creation still keeps the id from coming back.
   if (recorded.ok()) reserved_tree_ids_ = reserved;
+  VARVE_CHECK(next_tree_id_ < kMaxNextTreeId);  // some four billion were given out
   return next_tree_id_++;
 }
 

@@ -63,7 +63,7 @@ class ReplayApplier final : public WriteBatch::Handler {
   Status CreateTree(TreeId tree) override {
     if (sequence_ <= structural_through_) return {};
     MutexLock lock(&db_->mutex_);
-    if (tree > kMaxTreeId || db_->trees_.contains(tree)) return Misfit("creates tree", tree);
+    if (tree >= kMaxNextTreeId || db_->trees_.contains(tree)) return Misfit("creates tree", tree);
     db_->AddTree(db_->MakeTree(tree, sequence_, {}, nullptr, 0));
     db_->next_tree_id_ = std::max(db_->next_tree_id_, tree + 1);
     state_->trees[tree] = {};
@@ -93,7 +93,7 @@ class ReplayApplier final : public WriteBatch::Handler {
     MutexLock lock(&db_->mutex_);
     const auto found = db_->trees_.find(source);
     if (found == db_->trees_.end()) return Misfit("forks tree", source);
-    if (tree > kMaxTreeId || db_->trees_.contains(tree)) return Misfit("creates tree", tree);
+    if (tree >= kMaxNextTreeId || db_->trees_.contains(tree)) return Misfit("creates tree", tree);
     db_->structural_.push_back(db_->MakeFork(tree, found->second.get(), sequence_, &garbage));
     db_->next_tree_id_ = std::max(db_->next_tree_id_, tree + 1);
     applied_ = true;
@@ -363,9 +363,7 @@ Status DBImpl::Recover(ManifestRecovery recovered, const std::vector<std::string
   }
   // What is made from here on gets numbers that the next open must be able to read.
   constexpr uint64_t kRoomForFiles = uint64_t{1} << 40;
-  constexpr TreeId kRoomForTrees = TreeId{1} << 20;
-  if (next_file > kMaxFileNumber - kRoomForFiles ||
-      state.next_tree_id > kMaxTreeId - kRoomForTrees) {
+  if (next_file > kMaxFileNumber - kRoomForFiles || state.next_tree_id > kMaxNextTreeId) {
     return Status::Corruption(directory_ + ": the numbers of files or trees are near their end");
   }
   next_file_number_.store(next_file);

@@ -36,6 +36,9 @@ constexpr int kLevel = kMaxLevels - 1;
 // Units name trees in the order in which these were made: one far beyond the others cannot be.
 constexpr TreeId kMostIdsSkipped = 1 << 20;
 
+// Higher ones cannot be: the new database has to open, and to have room for new trees.
+constexpr TreeId kMostTreeId = kMaxNextTreeId - kMostIdsSkipped;
+
 // Of a key one version is left, so all can have this one; the new database has all others before
 // it.
 constexpr SequenceNumber kSequence = 1;
@@ -111,11 +114,17 @@ class StateFinder {
   }
 
   void FromManifest(const ManifestState& state) {
-    state_.next_tree_id = state.next_tree_id;
+    state_.next_tree_id = std::min(state.next_tree_id, kMostTreeId + 1);
     state_.structural_through = state.structural_through;
     state_.last_sequence = std::max({state.wal_synced_through, state.clean_stop,
                                      state.structural_through, state.log_start.last_sequence});
     for (const auto& [id, tree] : state.trees) {
+      if (id > kMostTreeId) {
+        fault_({Status::Corruption("the manifest has tree " + std::to_string(id) +
+                                   ", which cannot be"),
+                std::nullopt});
+        continue;
+      }
       OldTree& old = state_.trees[id];
       old.counters = tree.counters;
       old.in_files = tree.flushed_through;
@@ -173,7 +182,7 @@ class StateFinder {
                 std::nullopt});
         continue;
       }
-      if (*slice.tree >= kMaxTreeId - 1) {
+      if (*slice.tree > kMostTreeId) {
         fault_({Status::Corruption(path + ": a slice of tree " + std::to_string(*slice.tree) +
                                    ", which cannot be"),
                 std::nullopt});
@@ -313,7 +322,7 @@ class UnitTranslator final : public WriteBatch::Handler {
   // The new database gives ids out in their order.
   Status TakeId(TreeId tree) {
     if (newest_id_ == 0) newest_id_ = db_->NewTreeId();
-    if (tree > newest_id_ && tree - newest_id_ > kMostIdsSkipped) {
+    if (tree > kMostTreeId || (tree > newest_id_ && tree - newest_id_ > kMostIdsSkipped)) {
       return Status::Corruption("a unit names tree " + std::to_string(tree) + ", which cannot be");
     }
     while (newest_id_ < tree) newest_id_ = db_->NewTreeId();

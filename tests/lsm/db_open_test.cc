@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Opening: what becomes a database, what is refused, what is cleaned up.
 
+#include <map>
+
 #include "doctest/doctest.h"
 #include "lsm/format/file_names.h"
 #include "lsm/random.h"
 #include "lsm/version/manifest.h"
+#include "lsm/wal/log_writer.h"
 #include "tests/lsm/db_test_util.h"
 
 namespace lsm {
@@ -75,25 +78,63 @@ TEST_CASE("a directory with somebody else's file is refused by that file's name,
 TEST_CASE("numbers from which nobody can count on are refused before anything is written") {
   TestDb db;
   Populate(&db);
+  Status::Code expected = Status::Code::kCorruption;
   SUBCASE("a name that is no file's of ours") {
     db.fs()->SetContents("db/18446744073709551615.sst", "x");
-    CHECK(db.Open().IsInvalidArgument());
+    expected = Status::Code::kInvalidArgument;
   }
   SUBCASE("one that leaves no room") {
     db.fs()->SetContents("db/" + std::to_string(kMaxFileNumber) + ".sst", "x");
-    CHECK(db.Open().IsCorruption());
   }
   SUBCASE("a tree") {
     const Result<ManifestRecovery> manifest = RecoverManifest(db.fs(), kDirectory);
     REQUIRE(manifest.ok());
     ManifestState state = manifest->state;
-    state.next_tree_id = kMaxTreeId;
+    state.next_tree_id = kMaxNextTreeId + 1;
     REQUIRE(ManifestWriter::Create(db.fs(), kDirectory, 900, state).ok());
-    CHECK(db.Open().IsCorruption());
   }
-  const std::vector<std::string> before = db.fs()->Files();
-  CHECK(!db.Open().ok());
-  CHECK(db.fs()->Files() == before);
+  const auto files = [&db] {
+    std::map<std::string, std::string> contents;
+    for (const std::string& path : db.fs()->Files()) contents[path] = db.fs()->Contents(path);
+    return contents;
+  };
+  const auto before = files();
+  CHECK(db.Open().code() == expected);
+  CHECK(files() == before);
+}
+
+TEST_CASE("a tree of the log after which there is no room for new ones is refused") {
+  for (const bool fits : {false, true}) {
+    CAPTURE(fits);
+    TestDb db;
+    REQUIRE(db.fs()->CreateDirectory(kDirectory).ok());
+    auto log = LogWriter::Prepare(db.fs(), kDirectory, 2, 4096, "");
+    REQUIRE(log.ok());
+    WriteBatch unit;
+    unit.CreateTree(kMaxNextTreeId - (fits ? 1 : 0));
+    std::string payload;
+    LogWriter::FrameUnit(&payload, unit.count(), unit.rep());
+    LogWriter::Group group;
+    group.payload = payload;
+    group.first_sequence = 1;
+    group.units = 1;
+    LogPosition position{2, 0};
+    REQUIRE((*log)->AddGroup(group, &position).ok());
+    REQUIRE((*log)->Sync().ok());
+    ManifestState state;
+    state.next_file_number = 4;
+    state.trees[0];
+    state.logs = {2};
+    REQUIRE(ManifestWriter::Create(db.fs(), kDirectory, 3, state).ok());
+    const Status opened = db.Open();
+    CHECK_MESSAGE(opened.ok() == fits, opened.ToString());
+    if (fits) {
+      CHECK(db.Reopen().ok());
+    } else {
+      CHECK(opened.IsCorruption());
+      CHECK(opened.ToString().find(std::to_string(kMaxNextTreeId)) != std::string::npos);
+    }
+  }
 }
 
 TEST_CASE("an absent directory is made only if that is asked for") {

@@ -14,6 +14,11 @@ ColdReader::PartKey ColdReader::KeyOf(const MissingPart& part) {
           part.table != nullptr ? part.block : TableReader::kNoBlock};
 }
 
+size_t ColdReader::StoredSize(const MissingPart& part) {
+  if (part.blob) return part.blob->stored_size();
+  return part.table != nullptr ? part.table->BlockSize(part.block) : 0;
+}
+
 ColdReadImpl::~ColdReadImpl() {
   blocks_.clear();
   tables_.clear();
@@ -46,10 +51,7 @@ ColdReader::Jobs ColdReader::TakeJobs() {
   Jobs jobs;
   while (!queue_.empty()) {
     size_t bytes = 0;
-    for (const MissingPart& part : queue_.front()->parts_) {
-      if (part.blob) bytes += part.blob->stored_size();
-      if (part.table != nullptr) bytes += part.table->BlockSize(part.block);
-    }
+    for (const MissingPart& part : queue_.front()->parts_) bytes += StoredSize(part);
     if (under_way_ > 0 && (pinned_ > room || bytes > room - pinned_)) break;
     std::shared_ptr<ColdReadImpl> read = std::move(queue_.front());
     queue_.pop_front();
@@ -100,7 +102,7 @@ ColdReader::Fetched ColdReader::Read(const MissingPart& part) {
   return fetched;
 }
 
-void ColdReader::Receive(Fetched fetched, const Waiter& waiter) {
+void ColdReader::Receive(Fetched fetched, size_t stored_size, const Waiter& waiter) {
   ColdReadImpl* const read = waiter.read.get();
   Jobs jobs;
   {
@@ -108,13 +110,12 @@ void ColdReader::Receive(Fetched fetched, const Waiter& waiter) {
     const bool tolerable = waiter.ahead && !fetched.status.IsAborted();
     if (read->status_.ok() && !tolerable) read->status_ = std::move(fetched.status);
     if (fetched.table != nullptr) read->tables_.push_back(std::move(fetched.table));
+    const size_t size = fetched.block.empty() ? 0 : fetched.block.charge();
+    read->bytes_ += size - stored_size;
+    pinned_ += size - stored_size;
     if (!fetched.block.empty()) read->blocks_.push_back(std::move(fetched.block));
     if (--read->waiting_for_ != 0) return;
     --under_way_;
-    pinned_ -= read->bytes_;
-    read->bytes_ = 0;
-    for (const BlockCache::Pin& block : read->blocks_) read->bytes_ += block.charge();
-    pinned_ += read->bytes_;
     if (!stopped_) jobs = TakeJobs();
   }
   Schedule(std::move(jobs));
@@ -160,7 +161,7 @@ void ColdReader::RunJob(MissingPart part) {
       Fetched own;
       own.status = first.status;
       if (first.status.ok()) own = Read(part);
-      Receive(std::move(own), waiter);
+      Receive(std::move(own), StoredSize(part), waiter);
     }
     part = MissingPart();
   }

@@ -53,7 +53,7 @@ class ColdReadImpl final : public ColdRead {
   std::vector<MissingPart> parts_;  // until its end
   ColdReader* reader_ = nullptr;    // null: it was not fetched
   // The reader's lock, until it is done.
-  size_t bytes_ = 0;  // of blocks: as they are stored until it is done, then as they are in memory
+  size_t bytes_ = 0;  // of blocks: of those that have come in memory, of the others as stored
   std::vector<BlockCache::Pin> blocks_;
   std::vector<std::shared_ptr<const TableReader>> tables_;
   std::function<void(const Status&)> done_;
@@ -94,6 +94,8 @@ class ColdReader {
   // File, slice, and block; kNoBlock stands for the table itself. Or blob file, 0, and offset.
   using PartKey = std::tuple<uint64_t, TreeId, size_t>;
   static PartKey KeyOf(const MissingPart& part);
+  // Of a block; a table counts for nothing.
+  static size_t StoredSize(const MissingPart& part);
 
   // What a part has become: a table, or a block and the table that it is of.
   struct Fetched {
@@ -108,7 +110,7 @@ class ColdReader {
   void Schedule(Jobs jobs) EXCLUDES_LOCK(mutex_);
   void RunJob(MissingPart part) EXCLUDES_LOCK(mutex_);
   // Notes a part, and tells the caller if it was the last one.
-  void Receive(Fetched fetched, const Waiter& waiter) EXCLUDES_LOCK(mutex_);
+  void Receive(Fetched fetched, size_t stored_size, const Waiter& waiter) EXCLUDES_LOCK(mutex_);
   static void Finish(const std::shared_ptr<ColdReadImpl>& read);
   // A ColdRead that was fetched has let go of everything.
   void Release(size_t bytes) EXCLUDES_LOCK(mutex_);

@@ -334,6 +334,36 @@ TEST_CASE("what is fetched beyond a share of the cache waits its turn") {
   CHECK(db->Stats().block_cache_bytes < kLarge);
 }
 
+TEST_CASE("a block that was fetched counts as what it takes in memory before all have come") {
+  Options options = LargeValues();
+  options.compression = Compression::kLz4;
+  TestDb db(options);
+  REQUIRE(db.Open().ok());
+  for (int i = 0; i < 4; ++i) REQUIRE(db.Put(Key(i), std::string(2 * kLarge, 'v')).ok());
+  REQUIRE(db->FlushAll().ok());
+  const auto view = db->NewReadView();
+  view->SetMemoryOnly(true);
+  Reads kept;
+  for (int step = 0; step < 2; ++step) {  // the file, the block of pointers
+    REQUIRE(view->Get(0, Key(0)).status().IsWouldBlock());
+    FetchMissing(&db, view.get(), &kept);
+  }
+  int told = 0;
+  const auto fetch = [&](int begin, int end) {
+    for (int i = begin; i < end; ++i) REQUIRE(view->Get(0, Key(i)).status().IsWouldBlock());
+    kept.push_back(view->TakeMissing());
+    CHECK(kept.back()->parts() == static_cast<size_t>(end - begin));
+    db->Fetch(kept.back(), [&](const Status& status) { told += status.ok() ? 1 : 100; });
+  };
+  fetch(0, 2);
+  CHECK(db.executor()->Queued(Executor::Lane::kRead) == 2);
+  REQUIRE(db.executor()->RunOne(Executor::Lane::kRead));
+  fetch(2, 4);
+  CHECK(db.executor()->Queued(Executor::Lane::kRead) == 1);
+  db.RunAll();
+  CHECK(told == 2);
+}
+
 TEST_CASE("a fetch that waits for its turn ends when the database closes") {
   TestDb db(LargeValues());
   Reads kept;

@@ -39,6 +39,9 @@ class UnitDecoder final : public WriteBatch::Handler {
   Status ForkTree(TreeId, TreeId) override { return {}; }
 };
 
+// Keys of one file that are named for their lost values; of the others there is a count.
+constexpr uint64_t kMostKeysNamed = 100;
+
 class Check {
  public:
   Check(FileSystem* fs, DatabaseFiles files, Report* report)
@@ -172,7 +175,12 @@ class Check {
     check.pointer = [&](TreeId tree, std::string_view key, std::string_view pointer) {
       CheckPointer(path, tree, key, pointer);
     };
+    lost_values_ = 0;
     const std::vector<CheckedSlice> slices = CheckBytes(path, std::move(check), whose);
+    if (lost_values_ > kMostKeysNamed) {
+      report_->Fault(path + ": " + std::to_string(lost_values_ - kMostKeysNamed) +
+                     " more keys without a whole value");
+    }
     ++result_.tables;
     for (const CheckedSlice& slice : slices) result_.records += slice.counted.entries;
     std::set<TreeId> compared;
@@ -210,6 +218,10 @@ class Check {
             BlobFileName("", pointer.file).substr(1);
     }
     if (why.empty()) return;
+    if (++lost_values_ > kMostKeysNamed) {
+      ++result_.faults;
+      return;
+    }
     Fault(path + ": key " + Quoted(key) + " of tree " + std::to_string(tree) + ": " + why);
   }
 
@@ -329,6 +341,7 @@ class Check {
   std::map<uint64_t, std::vector<Use>> tables_;          // by number: who needs it
   std::map<uint64_t, uint64_t> blobs_;                   // by number: the size
   std::map<uint64_t, std::vector<BlockHandle>> values_;  // the whole ones of each blob file
+  uint64_t lost_values_ = 0;                             // keys of the table that have none
   uint64_t total_ = 0;
   CheckResult result_;
 };

@@ -3,10 +3,12 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "lsm/db.h"
 #include "lsm/format/file_names.h"
@@ -48,13 +50,14 @@ class Place {
     options.compression = Compression::kNone;
     return options;
   }
-  // A database of ten keys, whose values are in a blob file.
-  void MakeDatabase() {
+  // A database whose values are in a blob file.
+  void MakeDatabase(int keys = 10) {
     auto db = DB::Open(DbOptions(), kDirectory);
     REQUIRE(db.ok());
     WriteBatch unit;
-    for (char c = '0'; c <= '9'; ++c) {
-      unit.Put(0, std::string("key") + c, std::string(200, c));
+    const int first = keys == 10 ? 0 : 1000;
+    for (int i = first; i < first + keys; ++i) {
+      unit.Put(0, "key" + std::to_string(i), std::string(200, static_cast<char>('0' + i % 10)));
     }
     REQUIRE((*db)->Write(unit, false).ok());
     REQUIRE((*db)->FlushAll().ok());
@@ -163,6 +166,19 @@ TEST_CASE("check follows every record to its value") {
   }
 }
 
+TEST_CASE("check names some of the keys whose values are lost, and counts the others") {
+  Place place;
+  place.MakeDatabase(3000);
+  REQUIRE(place.fs.Remove(place.FileWith(".blob")).ok());
+  Lines lines;
+  const auto checked = tool::CheckDatabase(&place.fs, kDirectory, &lines);
+  REQUIRE(checked.ok());
+  CHECK(checked->faults == 3001);
+  CHECK(std::count(lines.faults.begin(), lines.faults.end(), '\n') == 102);
+  CHECK(lines.faults.find("key \"key1000\" of tree 0: no whole value") != std::string::npos);
+  CHECK(lines.faults.find(": 2900 more keys without a whole value") != std::string::npos);
+}
+
 TEST_CASE("repair copes with the largest sequence number there is") {
   Place place;
   place.WriteTable(1, {{0,
@@ -182,6 +198,7 @@ TEST_CASE("repair copes with the largest sequence number there is") {
 TEST_CASE("repair does not believe in trees whose numbers cannot be") {
   Place place;
   place.WriteTable(1, {{0, {{"a", 1, RecordType::kValue, "kept"}}},
+                       {kMaxTreeId - 2, {{"b", 2, RecordType::kValue, "lost"}}},
                        {4'294'967'290, {{"b", 2, RecordType::kValue, "lost"}}}});
   auto log = LogWriter::Prepare(&place.fs, kDirectory, 2, 4096, "");
   REQUIRE(log.ok());
@@ -202,11 +219,36 @@ TEST_CASE("repair does not believe in trees whose numbers cannot be") {
   unit.Put(0, "d", "kept");
   append(unit);
   REQUIRE((*log)->Sync().ok());
-  CHECK(place.Repair().losses >= 2);
+  CHECK(place.Repair().losses >= 3);
+  CHECK(place.lost.faults.find("tree " + std::to_string(kMaxTreeId - 2)) != std::string::npos);
   CHECK(place.lost.faults.find("tree 4294967290") != std::string::npos);
   CHECK(place.lost.faults.find("tree 3999999999") != std::string::npos);
   CHECK(place.Read(0, "a") == "kept");
   CHECK(place.Read(0, "d") == "kept");
+}
+
+TEST_CASE("repair makes a database that opens of a manifest whose trees are near their end") {
+  Place place;
+  ManifestState state;
+  state.next_file_number = 4;
+  state.next_tree_id = kMaxTreeId;
+  state.trees[0].counters = {5};
+  state.trees[kMaxTreeId - 1].counters = {7};
+  state.log_start.last_sequence = 4;
+  REQUIRE(ManifestWriter::Create(&place.fs, kDirectory, 3, state).ok());
+  CHECK(place.Repair().trees == 1);
+  CHECK(place.lost.faults.find("tree " + std::to_string(kMaxTreeId - 1)) != std::string::npos);
+  auto db = DB::Open(place.DbOptions(), kRepaired);
+  REQUIRE(db.ok());
+  CHECK(*(*db)->NewReadView()->Counters(0) == TreeCounters{5});
+  const TreeId tree = (*db)->NewTreeId();
+  WriteBatch unit;
+  unit.CreateTree(tree);
+  REQUIRE((*db)->Write(unit, true).ok());
+  db->reset();
+  db = DB::Open(place.DbOptions(), kRepaired);
+  REQUIRE(db.ok());
+  CHECK((*db)->Trees() == std::vector<TreeId>{0, tree});
 }
 
 TEST_CASE("repair keeps keys in order though files are said to hold other ranges than they do") {

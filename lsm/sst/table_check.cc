@@ -278,21 +278,26 @@ Status DumpSlice(const std::shared_ptr<const TableFile>& file, const SstSlice& w
 
 namespace {
 
-// A blob file: one value after the other, as many as its directory says.
-void CheckValues(const TableFile& file, const SstCheck& check) {
+Result<std::vector<BlockHandle>> ReadBlobDirectory(const TableFile& file) {
   const BlockHandle directory = file.footer().directory;
   size_t size;
   const Result<OwnedBytes> bytes = file.ReadContents(directory, "directory", &size);
-  if (!bytes.ok()) return check.fault({bytes.status(), std::nullopt});
+  RETURN_IF_ERROR(bytes.status());
   std::vector<BlockHandle> values;
   if (const char* why = DecodeBlobDirectory({bytes->data.get(), size}, directory.offset, &values)) {
-    return check.fault({file.Corruption("directory", directory.offset, why), std::nullopt});
+    return file.Corruption("directory", directory.offset, why);
   }
-  for (const BlockHandle value : values) {
+  return values;
+}
+
+// A blob file: one value after the other, as many as its directory says.
+void CheckValues(const TableFile& file, const SstCheck& check) {
+  const Result<std::vector<BlockHandle>> values = ReadBlobDirectory(file);
+  if (!values.ok()) return check.fault({values.status(), std::nullopt});
+  for (const BlockHandle value : *values) {
     if (const Status read = file.ReadBlock(value, BlockKind::kValue).status(); !read.ok()) {
       check.fault({read, std::nullopt});
-    } else if (check.value) {
-      check.value(value);
+      if (check.damaged) check.damaged(value);
     }
     if (check.progress) check.progress(value.end());
   }
@@ -332,6 +337,17 @@ Result<std::vector<CheckedSlice>> CheckSst(FileSystem* fs, const std::string& pa
                  std::nullopt});
   }
   return slices;
+}
+
+Result<std::vector<BlockHandle>> ListValues(FileSystem* fs, const std::string& path,
+                                            uint64_t file_number) {
+  const Result<std::shared_ptr<const TableFile>> file = TableFile::Open(fs, path, file_number);
+  RETURN_IF_ERROR(file.status());
+  if (!(*file)->slices().empty()) {
+    return (*file)->Corruption("footer", (*file)->size() - kSstFooterSize,
+                               "slices in a file of values");
+  }
+  return ReadBlobDirectory(**file);
 }
 
 Status VerifySst(FileSystem* fs, const std::string& path, uint64_t file_number) {

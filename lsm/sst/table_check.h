@@ -39,8 +39,9 @@ struct SstCheck {
   std::function<void(const SstFault& fault)> fault;
   std::function<void(uint64_t bytes)> progress;  // bytes of the file so far; may be empty
   bool values = false;                           // it has to be a blob file; else it must be none
-  // May be empty: hears of each whole value of a blob file, and of each record that points to one.
-  std::function<void(BlockHandle block)> value = {};
+  // May be empty: hears of each value of a blob file that is damaged, and of each record that
+  // points to a value.
+  std::function<void(BlockHandle block)> damaged = {};
   std::function<void(TreeId tree, std::string_view key, std::string_view pointer)> pointer = {};
 };
 
@@ -56,5 +57,9 @@ struct CheckedSlice {
 // one of opening the file.
 Result<std::vector<CheckedSlice>> CheckSst(FileSystem* fs, const std::string& path,
                                            uint64_t file_number, const SstCheck& check);
+
+// Where a blob file's values are, in the order of their offsets, as its directory says.
+Result<std::vector<BlockHandle>> ListValues(FileSystem* fs, const std::string& path,
+                                            uint64_t file_number);
 
 }  // namespace lsm

@@ -15,6 +15,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "lsm/format/file_names.h"
@@ -171,16 +172,21 @@ class Check {
       Fault(path + ": it has " + std::to_string(*size) + " bytes, but the manifest says " +
             std::to_string(users.front().file->file_size));
     }
+    std::vector<BlobPointer> pointers;
+    bool malformed = false;
     SstCheck check;
-    check.pointer = [&](TreeId tree, std::string_view key, std::string_view pointer) {
-      CheckPointer(path, tree, key, pointer);
+    check.pointer = [&](TreeId, std::string_view, std::string_view bytes) {
+      BlobPointer pointer;
+      if (DecodeBlobPointer(bytes, &pointer) == nullptr) {
+        pointers.push_back(pointer);
+      } else {
+        malformed = true;
+      }
     };
-    lost_values_ = 0;
     const std::vector<CheckedSlice> slices = CheckBytes(path, std::move(check), whose);
-    if (lost_values_ > kMostKeysNamed) {
-      report_->Fault(path + ": " + std::to_string(lost_values_ - kMostKeysNamed) +
-                     " more keys without a whole value");
-    }
+    std::sort(pointers.begin(), pointers.end(), IsBefore);
+    std::erase_if(pointers, [this](const BlobPointer& pointer) { return HasValue(pointer); });
+    if (malformed || !pointers.empty()) NameLostValues(number, pointers);
     ++result_.tables;
     for (const CheckedSlice& slice : slices) result_.records += slice.counted.entries;
     std::set<TreeId> compared;
@@ -202,37 +208,62 @@ class Check {
     }
     SstCheck check;
     check.values = true;
-    check.value = [values = &values_[number]](BlockHandle block) { values->push_back(block); };
+    check.damaged = [this, number](BlockHandle block) { damaged_.insert({number, block.offset}); };
     CheckBytes(path, std::move(check));
   }
 
-  // What is wrong with a value's block was said of its file; here it is whose value that is.
-  void CheckPointer(const std::string& path, TreeId tree, std::string_view key,
-                    std::string_view bytes) {
-    BlobPointer pointer;
-    std::string why;
-    if (const char* malformed = DecodeBlobPointer(bytes, &pointer)) {
-      why = malformed;
-    } else if (!HasValue(pointer)) {
-      why = "no whole value is at offset " + std::to_string(pointer.block.offset) + " of " +
-            BlobFileName("", pointer.file).substr(1);
-    }
-    if (why.empty()) return;
-    if (++lost_values_ > kMostKeysNamed) {
-      ++result_.faults;
-      return;
-    }
-    Fault(path + ": key " + Quoted(key) + " of tree " + std::to_string(tree) + ": " + why);
+  static bool IsBefore(const BlobPointer& a, const BlobPointer& b) {
+    return std::tie(a.file, a.block.offset, a.block.size) <
+           std::tie(b.file, b.block.offset, b.block.size);
   }
 
-  bool HasValue(const BlobPointer& pointer) const {
-    const auto file = values_.find(pointer.file);
-    if (file == values_.end()) return false;
-    const std::vector<BlockHandle>& values = file->second;  // in the order of their offsets
+  // What is wrong with a value's block was said of its file; here it is whose value that is. The
+  // table is read once more for that: keys are not kept. `lost` is in order.
+  void NameLostValues(uint64_t number, const std::vector<BlobPointer>& lost) {
+    const std::string path = SstFileName(files_.directory, number);
+    uint64_t keys = 0;
+    SstCheck again;
+    again.fault = [](const SstFault&) {};  // said already
+    again.pointer = [&](TreeId tree, std::string_view key, std::string_view bytes) {
+      BlobPointer pointer;
+      std::string why;
+      if (const char* malformed = DecodeBlobPointer(bytes, &pointer)) {
+        why = malformed;
+      } else if (std::binary_search(lost.begin(), lost.end(), pointer, IsBefore)) {
+        why = "no whole value is at offset " + std::to_string(pointer.block.offset) + " of " +
+              BlobFileName("", pointer.file).substr(1);
+      } else {
+        return;
+      }
+      ++result_.faults;
+      if (++keys > kMostKeysNamed) return;
+      report_->Fault(path + ": key " + Quoted(key) + " of tree " + std::to_string(tree) + ": " +
+                     why);
+    };
+    static_cast<void>(CheckSst(fs_, path, number, again));
+    if (keys > kMostKeysNamed) {
+      report_->Fault(path + ": " + std::to_string(keys - kMostKeysNamed) +
+                     " more keys without a whole value");
+    }
+  }
+
+  // Of one file after the other only its directory is in memory.
+  bool HasValue(const BlobPointer& pointer) {
+    if (values_of_ != pointer.file) {
+      values_of_ = pointer.file;
+      values_.clear();
+      if (blobs_.contains(pointer.file)) {
+        // Why it cannot be read was said when it was looked at.
+        Result<std::vector<BlockHandle>> values =
+            ListValues(fs_, BlobFileName(files_.directory, pointer.file), pointer.file);
+        if (values.ok()) values_ = std::move(*values);
+      }
+    }
     const auto value =
-        std::lower_bound(values.begin(), values.end(), pointer.block.offset,
+        std::lower_bound(values_.begin(), values_.end(), pointer.block.offset,
                          [](BlockHandle a, uint64_t offset) { return a.offset < offset; });
-    return value != values.end() && *value == pointer.block;
+    return value != values_.end() && *value == pointer.block &&
+           !damaged_.contains({pointer.file, pointer.block.offset});
   }
 
   // Of a file that is no SST file or cannot be opened there is nothing.
@@ -338,10 +369,11 @@ class Check {
   Report* const report_;
   std::optional<ManifestState> state_;  // nothing: the manifest is not whole
   uint64_t manifest_ = 0;
-  std::map<uint64_t, std::vector<Use>> tables_;          // by number: who needs it
-  std::map<uint64_t, uint64_t> blobs_;                   // by number: the size
-  std::map<uint64_t, std::vector<BlockHandle>> values_;  // the whole ones of each blob file
-  uint64_t lost_values_ = 0;                             // keys of the table that have none
+  std::map<uint64_t, std::vector<Use>> tables_;      // by number: who needs it
+  std::map<uint64_t, uint64_t> blobs_;               // by number: the size
+  std::set<std::pair<uint64_t, uint64_t>> damaged_;  // values of blob files: number and offset
+  uint64_t values_of_ = 0;                           // the blob file of which values_ are
+  std::vector<BlockHandle> values_;
   uint64_t total_ = 0;
   CheckResult result_;
 };

@@ -258,13 +258,15 @@ std::vector<std::vector<uint64_t>> FilesReadLast(const CompactionJob& job) {
 }  // namespace
 
 Result<CompactionOutput> RunCompaction(const TableTarget& target, const CompactionJob& job,
-                                       const std::function<uint64_t()>& new_file_number) {
+                                       const std::function<uint64_t()>& new_file_number,
+                                       std::optional<size_t>* failed_part) {
   InputFiles files(target.fs, target.directory, /*keep_open=*/job.parts.size() > 1);
   OutputFiles output(target, job, files, new_file_number);
   const std::vector<std::vector<uint64_t>> read_last = FilesReadLast(job);
   Status status;
   for (size_t i = 0; i < job.parts.size() && status.ok(); ++i) {
     status = Merge(job, i, &files, &output);
+    if (!status.ok() && failed_part != nullptr) *failed_part = i;
     for (const uint64_t file : read_last[i]) files.Close(file);
   }
   if (status.ok()) status = output.Finish();

@@ -55,8 +55,10 @@ struct CompactionOutput {
 };
 
 // The files are synced; their directory is not. All versions of a key are in one file. On failure
-// the files written so far are removed. `new_file_number` is called once a file.
+// the files written so far are removed. `new_file_number` is called once a file. `failed_part` (may
+// be null) is set if a part failed, rather than what is done for all.
 Result<CompactionOutput> RunCompaction(const TableTarget& target, const CompactionJob& job,
-                                       const std::function<uint64_t()>& new_file_number);
+                                       const std::function<uint64_t()>& new_file_number,
+                                       std::optional<size_t>* failed_part = nullptr);
 
 }  // namespace lsm

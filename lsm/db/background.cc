@@ -60,7 +60,15 @@ bool DBImpl::FlushWanted() const {
 
 void DBImpl::RetryBackgroundWork() {
   if (!BackingOff(flush_failed_at_)) ScheduleFlush();
+  RetryCompaction();
+}
+
+void DBImpl::RetryCompaction() {
   if (!BackingOff(compaction_failed_at_) && CompactionDue()) ScheduleCompaction();
+}
+
+bool DBImpl::CompactionFails() const {
+  return !compaction_error_.ok() || !failed_compactions_.empty() || failed_sparse_.times != 0;
 }
 
 Status DBImpl::RunFlushLane() {
@@ -101,7 +109,7 @@ Status DBImpl::FreeSpace() {
   PurgeDroppedTrees();
   if (obsolete_->any_sparse()) {
     MutexLock lock(&mutex_);
-    ScheduleCompaction();
+    RetryCompaction();
   }
   return RemoveObsoleteFiles();
 }
@@ -209,8 +217,7 @@ void DBImpl::RequestSync() {
   const bool all_synced = wal_.synced_through() >= visible_sequence();
   // Nothing to do is the common case under `everysec` and must stay cheap.
   MutexLock lock(&mutex_);
-  const bool compacts = compaction_error_.ok() && failed_compactions_.empty();
-  if (flush_error_.ok() && compacts && !rescue_wanted_.load()) {
+  if (flush_error_.ok() && !CompactionFails() && !rescue_wanted_.load()) {
     if (!all_synced && !wal_.SyncCoversAll()) ScheduleSync();
     return;
   }

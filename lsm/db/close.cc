@@ -76,7 +76,6 @@ Status DBImpl::CloseOnce() {
   }
   idle_timer_.Stop();
   closing_.store(true);
-  hurry_.store(true);
   cold_reader_.Stop();
   const Status flushed = options_.flush_on_close ? FlushAll() : Status();
   WaitForJobs();

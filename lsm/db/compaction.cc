@@ -28,7 +28,6 @@ constexpr size_t kMaxTrees = 4096;
 constexpr uint64_t kMaxSharedFiles = 4;
 constexpr size_t kMaxSharedInputs = 256;  // files that it reads, and holds open
 constexpr double kPressureScore = 1000;   // more than any level's score
-constexpr int kMaxDoublings = 8;          // of the time that a failing tree is put off: 25.6 s
 
 bool IsSmall(const Version& version, const Options& options) {
   return version.TotalBytes() <= options.target_file_size / 2;
@@ -44,8 +43,9 @@ struct DBImpl::CompactionPlan {
     Compaction compaction;
     size_t part = 0;  // of the job, if the compaction is a kMerge
   };
-  std::vector<Item> items;   // ascending by tree
-  uint64_t sparse_file = 0;  // this is for a file most of which is dead
+  std::vector<Item> items;            // ascending by tree
+  uint64_t sparse_file = 0;           // this is for a file most of which is dead
+  std::optional<size_t> failed_part;  // the job's, if it failed at one
   CompactionJob job;
 
   bool IsAll(CompactionReason reason) const {
@@ -98,7 +98,7 @@ void DBImpl::QueueCompaction(const Tree& tree) {
   const bool due =
       !tree.manual.empty() || picker_.Score(*tree.state->version, SituationOf(tree)) >= 1;
   if (!due && !idle_) return;
-  if (due) hurry_.store(true);
+  if (due && !IsPutOff(tree.id)) hurry_.store(true);
   compaction_queue_.insert(tree.id);
   ScheduleCompaction();
 }
@@ -112,8 +112,13 @@ bool DBImpl::IsPutOff(TreeId id) const {
   return options_.clock->MonotonicMicros() < failed->second.retry_at;
 }
 
+bool DBImpl::IsSparsePutOff() const {
+  return options_.clock->MonotonicMicros() < failed_sparse_.retry_at;
+}
+
 bool DBImpl::CompactionDue() const {
-  if (obsolete_->any_sparse() || !sparse_files_.empty()) return true;
+  const bool sparse = obsolete_->any_sparse() || !sparse_files_.empty();
+  if (sparse && !IsSparsePutOff()) return true;
   return std::any_of(compaction_queue_.begin(), compaction_queue_.end(), [this](TreeId tree) {
     mutex_.AssertHeld();
     return !IsPutOff(tree);
@@ -124,11 +129,12 @@ bool DBImpl::CompactionDue() const {
 std::vector<DBImpl::Candidate> DBImpl::ChooseTrees() {
   std::vector<Candidate> chosen;
   double best_score = 0;
-  hurry_.store(closing_.load());
+  hurry_.store(false);
   for (auto id = compaction_queue_.begin(); id != compaction_queue_.end();) {
     const auto found = trees_.find(*id);
     if (found == trees_.end() || !MayCompact(*found->second)) {
       idle_candidates_.erase(*id);
+      failed_compactions_.erase(*id);
       id = compaction_queue_.erase(id);
       continue;
     }
@@ -136,6 +142,7 @@ std::vector<DBImpl::Candidate> DBImpl::ChooseTrees() {
     Candidate candidate{tree, tree->state->version, SituationOf(*tree), nullptr};
     double score = picker_.Score(*candidate.version, candidate.situation);
     if (!idle_ && score < 1 && tree->manual.empty()) {
+      failed_compactions_.erase(*id);  // nobody would try again
       id = compaction_queue_.erase(id);
       continue;
     }
@@ -197,6 +204,7 @@ bool DBImpl::PickSparseFile(CompactionPlan* plan) {
   std::vector<Candidate> owners;
   {
     MutexLock lock(&mutex_);
+    if (IsSparsePutOff()) return false;
     for (const uint64_t file : obsolete_->TakeSparse()) sparse_files_.insert(file);
     if (sparse_files_.empty()) return false;
     sparse = *sparse_files_.begin();
@@ -268,8 +276,8 @@ Status DBImpl::RunCompactionPlan(CompactionPlan* plan) {
     plan->job.tables = &tables_;
     plan->job.filter = options_.compaction_filter;
     plan->SetManners(options_);
-    Result<CompactionOutput> written =
-        RunCompaction(target_, plan->job, [this] { return NewFileNumber(); });
+    Result<CompactionOutput> written = RunCompaction(
+        target_, plan->job, [this] { return NewFileNumber(); }, &plan->failed_part);
     RETURN_IF_ERROR(written.status());
     output = std::move(written).value();
   }
@@ -358,6 +366,7 @@ void DBImpl::BackgroundCompaction() {
   bool rests = false;
   {
     CompactionPlan plan;  // lets go of the inputs at its end
+    MarkWhoWaits();
     status = SettleManifest();
     const int64_t started = options_.clock->MonotonicMicros();
     if (status.ok() && (PickCompaction(&plan) || PickSparseFile(&plan))) {
@@ -374,11 +383,39 @@ void DBImpl::BackgroundCompaction() {
   if (relieved && options_.listener != nullptr) options_.listener->OnStallRelieved();
   MutexLock lock(&mutex_);
   compaction_scheduled_ = false;
-  if (rests) TellWhoWaits(status);
-  if (!rests && CompactionDue()) ScheduleCompaction();
+  const bool untold = rests && TellWhoWaits(status);
+  if (untold || (!rests && CompactionDue())) ScheduleCompaction();
   if (HousekeepingWanted()) ScheduleFlush();
   --jobs_;
   changed_.SignalAll();
+}
+
+// Of a job that several trees shared, the one at which it failed is put off, or all if a corrupt
+// one is among them and it is not known which. A full disk is nobody's fault, and neither is what
+// fails at the end of all: then the lane rests, which is what writers hear of.
+void DBImpl::PutOff(const CompactionPlan& plan, const Status& status, int64_t now) {
+  const bool alone = plan.items.size() == 1;
+  const bool known = plan.failed_part.has_value() && !status.IsNoSpace();
+  if (plan.items.empty() || (!alone && !known && !status.IsCorruption())) {
+    compaction_error_ = status;
+    return;
+  }
+  for (const CompactionPlan::Item& item : plan.items) {
+    const bool at_fault = !plan.failed_part || (item.compaction.kind == CompactionKind::kMerge &&
+                                                item.part == *plan.failed_part);
+    if (item.tree->dropped != 0 || (!alone && !at_fault)) continue;
+    failed_compactions_[item.tree->id].Note(status, now);
+  }
+}
+
+void DBImpl::NoteSparse(uint64_t file, const Status& status, int64_t now) {
+  if (status.ok()) {
+    failed_sparse_ = FailedCompaction();
+  } else if (status.IsCorruption()) {
+    sparse_files_.erase(file);  // it cannot be read, and stays as it is
+  } else {
+    failed_sparse_.Note(status, now);
+  }
 }
 
 bool DBImpl::FinishCompaction(const CompactionPlan& plan, const Status& status, int64_t took) {
@@ -386,40 +423,51 @@ bool DBImpl::FinishCompaction(const CompactionPlan& plan, const Status& status, 
   if (status.IsAborted()) return false;
   const int64_t now = std::max<int64_t>(options_.clock->MonotonicMicros(), 1);
   compaction_failed_at_ = status.ok() ? 0 : now;
-  compaction_error_ = plan.items.empty() ? status : Status();
+  compaction_error_ = Status();
+  if (plan.sparse_file != 0) {
+    NoteSparse(plan.sparse_file, status, now);
+  } else if (!status.ok()) {
+    PutOff(plan, status, now);
+  }
   for (const CompactionPlan::Item& item : plan.items) {
     if (status.ok()) failed_compactions_.erase(item.tree->id);
     if (!status.ok() && item.manual != nullptr) {
       item.manual->error = status;
       std::erase(item.tree->manual, item.manual);
     }
-    if (status.ok() || item.tree->dropped != 0 || plan.sparse_file != 0) continue;
-    FailedCompaction& failed = failed_compactions_[item.tree->id];
-    failed.error = status;
-    failed.retry_at = now + (kRetryMicros << std::min(failed.times, kMaxDoublings));
-    ++failed.times;
-  }
-  if (!status.ok() && plan.sparse_file != 0) {
-    // Tried again later, unless it cannot be read: then it stays as it is.
-    sparse_files_.erase(plan.sparse_file);
-    if (!status.IsCorruption()) obsolete_->AddSparse(plan.sparse_file);
   }
   if (status.ok() && plan.L0Bytes() > 0) compaction_drain_.Note(plan.L0Bytes(), took);
   return UpdateStall();
 }
 
-void DBImpl::TellWhoWaits(const Status& error) {
+void DBImpl::MarkWhoWaits() {
+  MutexLock lock(&mutex_);
   for (const TreeId id : compaction_queue_) {
     const auto tree = trees_.find(id);
     if (tree == trees_.end()) continue;
-    for (const auto& manual : tree->second->manual) manual->error = error;
-    tree->second->manual.clear();
+    for (const auto& manual : tree->second->manual) manual->waited = true;
   }
+}
+
+bool DBImpl::TellWhoWaits(const Status& error) {
+  bool untold = false;
+  for (const TreeId id : compaction_queue_) {
+    const auto tree = trees_.find(id);
+    if (tree == trees_.end()) continue;
+    std::erase_if(tree->second->manual, [&error](const auto& manual) {
+      if (manual->waited) manual->error = error;
+      return manual->waited;
+    });
+    untold = untold || !tree->second->manual.empty();
+  }
+  return untold;
 }
 
 Status DBImpl::CompactionError() const {
   if (failed_compactions_.empty()) return compaction_error_;
   const size_t most = l0_counts_.empty() ? 0 : *l0_counts_.rbegin();
+  // Asked with every group: only a stop makes it worth looking at the trees.
+  if (most < static_cast<size_t>(std::max(options_.l0_stop_trigger, 0))) return compaction_error_;
   for (const auto& [id, failed] : failed_compactions_) {
     const auto tree = trees_.find(id);
     if (tree != trees_.end() && tree->second->state->version->files(0).size() >= most) {

@@ -35,6 +35,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <deque>
@@ -236,6 +237,9 @@ class DBImpl final : public DB {
   // The last failure of a lane is too fresh to try again unasked.
   bool BackingOff(int64_t failed_at) const;
   void RetryBackgroundWork() REQUIRES_LOCK(mutex_);
+  void RetryCompaction() REQUIRES_LOCK(mutex_);
+  // Something was put off that nothing else starts again.
+  bool CompactionFails() const REQUIRES_LOCK(mutex_);
   Status RunFlushLane();
   // Dropped trees and files that nobody needs.
   Status FreeSpace() EXCLUDES_LOCK(mutex_);
@@ -315,9 +319,15 @@ class DBImpl final : public DB {
   // Notes how a job ended that took so long; true if somebody who waited may go on.
   bool FinishCompaction(const CompactionPlan& plan, const Status& status, int64_t took)
       EXCLUDES_LOCK(mutex_);
-  // No job runs for a while: whoever waits for one is told why.
-  void TellWhoWaits(const Status& error) REQUIRES_LOCK(mutex_);
+  // A job that failed puts off trees, so that they are tried again later and alone.
+  void PutOff(const CompactionPlan& plan, const Status& status, int64_t now) REQUIRES_LOCK(mutex_);
+  void NoteSparse(uint64_t file, const Status& status, int64_t now) REQUIRES_LOCK(mutex_);
+  // A job begins: its failure is the answer to those who wait now.
+  void MarkWhoWaits() EXCLUDES_LOCK(mutex_);
+  // No job runs for a while: whoever was marked is told why; true if others wait.
+  bool TellWhoWaits(const Status& error) REQUIRES_LOCK(mutex_);
   bool IsPutOff(TreeId id) const REQUIRES_LOCK(mutex_);
+  bool IsSparsePutOff() const REQUIRES_LOCK(mutex_);
   // Whether a job would find something to do.
   bool CompactionDue() const REQUIRES_LOCK(mutex_);
   // Why the compaction fails that writers have to wait for; OK if it does not.
@@ -508,9 +518,17 @@ class DBImpl final : public DB {
     Status error;
     int times = 0;
     int64_t retry_at = 0;
+
+    void Note(const Status& status, int64_t now) {
+      constexpr int kMaxDoublings = 8;  // 25.6 s
+      error = status;
+      retry_at = now + (kRetryMicros << std::min(times, kMaxDoublings));
+      ++times;
+    }
   };
   std::map<TreeId, FailedCompaction> failed_compactions_ GUARDED_BY(mutex_);
-  Status compaction_error_ GUARDED_BY(mutex_);  // of no tree: no job can begin
+  FailedCompaction failed_sparse_ GUARDED_BY(mutex_);  // the same for sparse_files_
+  Status compaction_error_ GUARDED_BY(mutex_);         // of no single tree
   bool flush_scheduled_ GUARDED_BY(mutex_) = false;
   bool compaction_scheduled_ GUARDED_BY(mutex_) = false;
   bool sync_scheduled_ GUARDED_BY(mutex_) = false;

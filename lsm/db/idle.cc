@@ -2,8 +2,7 @@
 // While nobody writes much, files are brought into the order that reads like best and that takes
 // least space, as far as that is worth its work (CompactionPicker):
 //   1. Every few seconds: was a memtable frozen since the last time, or is there more than a
-//   trickle
-//      in the log? Then nothing is idle.
+//      trickle in the log? Then nothing is idle.
 //   2. Otherwise trees that have changed since their last turn get one.
 //   3. Tombstones in a memtable keep what they delete on disk: where that is much of their tree,
 //      the memtable is flushed.
@@ -27,7 +26,7 @@ void DBImpl::OnIdleTick() {
   {
     MutexLock lock(&mutex_);
     if (closing_.load() || !opened_) return;
-    if (!failed_compactions_.empty()) RetryBackgroundWork();
+    if (CompactionFails()) RetryBackgroundWork();
     idle_ = stats_.rotations == idle_rotations_ && log_bytes - idle_log_bytes_ <= kTrickle;
     idle_rotations_ = stats_.rotations;
     idle_log_bytes_ = log_bytes;
@@ -44,11 +43,12 @@ void DBImpl::OnIdleTick() {
   writer_mutex_.AssertHeld();
   Garbage garbage;
   MutexLock lock(&mutex_);
+  const uint64_t before = stats_.rotations;
   for (const TreeId id : to_flush) {
     const auto found = trees_.find(id);
     if (found != trees_.end()) RotateToFlush(found->second.get(), &garbage);
   }
-  idle_rotations_ = stats_.rotations;  // these are not somebody's writing
+  idle_rotations_ += stats_.rotations - before;  // these are not somebody's writing
   ScheduleFlush();
 }
 

@@ -84,6 +84,7 @@ struct TreeState {
 struct ManualCompaction {
   CompactionRange range;
   uint64_t first_new_file = 0;  // files from this number on were written after the call
+  bool waited = false;          // since before the job that is running
   bool done = false;
   Status error;  // of the last try
 };

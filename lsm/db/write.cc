@@ -343,7 +343,14 @@ bool DBImpl::WaitOutStall() {
   };
   if (!settled()) {
     ScheduleFlush();
-    WaitUntil(settled);
+    // What a failure of another tree's compaction left lying is taken up again in time.
+    while (!settled()) {
+      RetryCompaction();
+      mutex_.Unlock();
+      const bool ran = executor_->HelpWhileWaiting();
+      mutex_.Lock();
+      if (!ran && !settled()) changed_.WaitFor(&mutex_, kRetryMicros);
+    }
   }
   return stall_.state != WriteStall::State::kStop;
 }

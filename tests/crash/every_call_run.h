@@ -8,9 +8,8 @@
 //
 // Interruptions:
 //   - The power goes within the n-th change. What is found afterwards must open, must be a prefix
-//   of
-//     the units with all that was synced, and must hold no file that nobody needs. It goes on being
-//     a database. Recovery itself may be cut as well.
+//     of the units with all that was synced, and must hold no file that nobody needs. It goes on
+//     being a database. Recovery itself may be cut as well.
 //   - The n-th call fails, once. The life goes on: what fails is tried again, and must work then,
 //     without a restart but where it was the opening that failed. Nothing that was acknowledged is
 //     lost, nothing refused comes back, also after a power cut behind a sync, a close and an open.

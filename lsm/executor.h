@@ -20,8 +20,8 @@ class Executor {
 
   virtual ~Executor() = default;
 
-  // Threads named "varve-sync", "varve-flush", "varve-compact", "varve-copy" and "varve-read";
-  // those that read are started as they are needed. The destructor runs what was scheduled to its
+  // Threads named "varve-sync", "varve-flush", "varve-compact", "varve-copy" and "varve-read"; more
+  // of the last kind are started as they are needed. The destructor runs what was scheduled to its
   // end.
   static std::unique_ptr<Executor> Threads();
 

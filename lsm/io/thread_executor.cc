@@ -15,6 +15,7 @@
 #include <chrono>
 #include <deque>
 #include <map>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -43,9 +44,7 @@ class ThreadExecutor : public Executor {
  public:
   ThreadExecutor() {
     MutexLock lock(&mutex_);
-    for (size_t lane = 0; lane < kLanes.size(); ++lane) {
-      if (kLanes[lane].most_threads == 1) StartThread(lane);
-    }
+    for (size_t lane = 0; lane < kLanes.size(); ++lane) StartThread(lane);
   }
 
   ~ThreadExecutor() override {
@@ -75,7 +74,6 @@ class ThreadExecutor : public Executor {
     const auto due = std::chrono::steady_clock::now() + std::chrono::microseconds(micros);
     MutexLock lock(&mutex_);
     delayed_[index].emplace(due, std::move(work));
-    if (started_[index] == 0) StartThread(index);
     wake_[index].Signal();
   }
 
@@ -86,14 +84,18 @@ class ThreadExecutor : public Executor {
     queues_[index].push_back(std::move(work));
     ++unfinished_;
     if (queues_[index].size() > idle_[index] && started_[index] < kLanes[index].most_threads) {
-      StartThread(index);
+      try {
+        StartThread(index);
+      } catch (const std::system_error&) {
+        // The system gives no more threads: those that there are will do.
+      }
     }
     wake_[index].Signal();
   }
 
   void StartThread(size_t lane) REQUIRES_LOCK(mutex_) {
-    ++started_[lane];
     threads_.emplace_back([this, lane] { Run(lane); });
+    ++started_[lane];
   }
 
   // Work that is still running may start others.

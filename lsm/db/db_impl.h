@@ -390,7 +390,9 @@ class DBImpl final : public DB {
   // From the manifest's making to the first job. `names`: what the directory held.
   Status BeginService(ManifestState state, uint64_t manifest_number, const LogPosition& position,
                       const std::vector<std::string>& names);
-  Status SyncRecoveredLogs(const std::set<uint64_t>& logs);
+  // Makes what was replayed durable.
+  Status SyncRecoveredLogs(const std::set<uint64_t>& logs, const LogRecovery& found);
+  Status WriteLogAnew(uint64_t number);
   Status RemoveOrphans(const std::vector<std::string>& names);
 
   // ---- close.cc

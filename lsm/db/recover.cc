@@ -332,14 +332,43 @@ Status DBImpl::FlushIntoState(FlushPlan plan, ManifestState* state) {
   return {};
 }
 
-Status DBImpl::SyncRecoveredLogs(const std::set<uint64_t>& logs) {
+Status DBImpl::SyncRecoveredLogs(const std::set<uint64_t>& logs, const LogRecovery& found) {
   for (const uint64_t number : logs) {
+    const auto& doubtful = found.doubtful_segments;
+    if (std::find(doubtful.begin(), doubtful.end(), number) != doubtful.end()) {
+      const Status written = WriteLogAnew(number);
+      if (written.ok()) continue;
+      Log(LogLevel::kWarning, "a log segment is not written anew: " + written.ToString());
+    }
     const Result<std::unique_ptr<WritableFile>> file =
         fs_->OpenForWrite(WalFileName(directory_, number));
     RETURN_IF_ERROR(file.status());
     RETURN_IF_ERROR((*file)->Sync());
   }
   return logs.empty() ? Status() : fs_->SyncDirectory(directory_);
+}
+
+// A sync that failed in the process before may have left pages that count as written and are not: a
+// sync of these would succeed and mean nothing. The system still holds what was just replayed.
+Status DBImpl::WriteLogAnew(uint64_t number) {
+  constexpr size_t kPiece = size_t{1} << 20;
+  const std::string path = WalFileName(directory_, number);
+  const std::string copy = WalFileName(directory_, NewFileNumber());  // an orphan, if left behind
+  const auto in = fs_->OpenForRead(path, AccessPattern::kRandom);
+  RETURN_IF_ERROR(in.status());
+  const auto out = fs_->Create(copy, /*truncate=*/true);
+  RETURN_IF_ERROR(out.status());
+  const auto buffer = std::make_unique<char[]>(kPiece);
+  size_t n = kPiece;
+  for (uint64_t at = 0; n == kPiece; at += n) {
+    const Result<size_t> got = (*in)->ReadAt(at, kPiece, buffer.get());
+    RETURN_IF_ERROR(got.status());
+    n = *got;
+    RETURN_IF_ERROR((*out)->WriteAt(at, {buffer.get(), n}));
+  }
+  RETURN_IF_ERROR((*out)->Sync());
+  RETURN_IF_ERROR((*out)->Close());
+  return fs_->Rename(copy, path);
 }
 
 Status DBImpl::Recover(ManifestRecovery recovered, const std::vector<std::string>& names) {
@@ -378,7 +407,7 @@ Status DBImpl::Recover(ManifestRecovery recovered, const std::vector<std::string
     Log(LogLevel::kWarning, "the log's tail was cut: " + log->tail_description);
   }
   for (const uint64_t dead : log->dead_segments) state.logs.erase(dead);
-  RETURN_IF_ERROR(SyncRecoveredLogs(state.logs));
+  RETURN_IF_ERROR(SyncRecoveredLogs(state.logs, *log));
   state.wal_synced_through = log->end.last_sequence;
   state.structural_through = log->end.last_sequence;
   state.clean_stop = 0;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <map>
 #include <optional>
 
 #include "lsm/format/coding.h"
@@ -128,6 +129,10 @@ class LogReplay {
     RETURN_IF_ERROR(Judge());
     RETURN_IF_ERROR(CheckUnnamed());
     DescribeEnd();
+    const SequenceNumber proven = std::max(mark_.sequence, recovery_.largest_synced_through);
+    for (const auto& [segment, last] : last_of_) {
+      if (last > proven) recovery_.doubtful_segments.push_back(segment);
+    }
     recovery_.units = assembler_.units();
     return std::move(recovery_);
   }
@@ -195,6 +200,9 @@ class LogReplay {
       if (bad_header_) return HeaderCorruption(Place{segment->number(), offset, ""});
       RETURN_IF_ERROR(
           Located(assembler_.Add(group->header, group->payload), segment->number(), offset));
+      // A part of a unit counts as that unit.
+      last_of_[segment->number()] =
+          std::max(group->header.first_sequence, group->header.last_sequence());
       recovery_.end = {group->header.last_sequence(), group->header.checksum};
       recovery_.largest_synced_through =
           std::max(recovery_.largest_synced_through, group->header.synced_through);
@@ -315,6 +323,7 @@ class LogReplay {
   const std::function<void(uint64_t, uint64_t)>& progress_;
   UnitAssembler assembler_;
   LogRecovery recovery_;
+  std::map<uint64_t, SequenceNumber> last_of_;  // the last unit with bytes in a segment
 
   std::optional<size_t> end_index_;        // the segment with the last chained group
   std::optional<Place> end_;               // behind that group

@@ -37,6 +37,8 @@ struct LogRecoveryInput {
 struct LogRecovery {
   LogPosition end;                            // where writing goes on
   SequenceNumber largest_synced_through = 0;  // highest mark seen in the log
+  // Segments with bytes of units of which nothing proves that they were on disk.
+  std::vector<uint64_t> doubtful_segments;
   uint64_t units = 0;
   uint64_t bytes_read = 0;
   bool tail_cut = false;         // something behind the end was ignored

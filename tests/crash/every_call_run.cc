@@ -470,6 +470,10 @@ class Life {
     if (plan()->faults_met() != faults) return Close();
     if (Alive()) Expect(Strays(*machine_.files()), "after opening:");
     Close();
+    if (plan()->faults_met() != faults) {
+      Open();
+      Close();
+    }
     if (Alive()) Expect(Strays(*machine_.files()), "after closing:");
   }
   void Expect(const std::string& nothing, const char* where) {

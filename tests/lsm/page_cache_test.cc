@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -25,8 +26,9 @@ double CachedShare(const std::string& directory) {
     if (entry.path().extension() != ".sst") continue;
     const auto file =
         FileSystem::Posix()->OpenForRead(entry.path().string(), AccessPattern::kSequential);
+    if (file.status().IsNotFound()) continue;  // the background has removed it meanwhile
     REQUIRE(file.ok());
-    const auto size = static_cast<double>(entry.file_size());
+    const auto size = static_cast<double>((*file)->Size().value());
     bytes += size;
     cached += size * (*file)->CachedShare();
   }
@@ -37,6 +39,7 @@ double CachedShare(const std::string& directory) {
 void DropFromPageCache(const std::string& directory) {
   for (const auto& entry : std::filesystem::directory_iterator(directory)) {
     const int descriptor = ::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0 && errno == ENOENT) continue;
     REQUIRE(descriptor >= 0);
     CHECK(::fsync(descriptor) == 0);
     CHECK(::posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED) == 0);

@@ -391,8 +391,9 @@ class DBImpl final : public DB {
   Status BeginService(ManifestState state, uint64_t manifest_number, const LogPosition& position,
                       const std::vector<std::string>& names);
   // Makes what was replayed durable.
-  Status SyncRecoveredLogs(const std::set<uint64_t>& logs, const LogRecovery& found);
-  Status WriteLogAnew(uint64_t number);
+  Status SyncRecoveredLogs(std::set<uint64_t> logs, const LogRecovery& found);
+  Status WriteLogAnew(uint64_t number, uint64_t end);
+  Status CopyLog(const std::string& from, const std::string& to, uint64_t size);
   Status RemoveOrphans(const std::vector<std::string>& names);
 
   // ---- close.cc

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Recovery of a directory that has a manifest. Nothing is removed or overwritten before the new
-// manifest is in force, so a crash at any point leaves what was there before.
+// Recovery of a directory that has a manifest. Nothing is removed before the new manifest is in
+// force, and nothing replaced but segments by synced copies of themselves, so a crash at any point
+// leaves what was there before.
 //   1. Every SST and blob file that the manifest names must be there, with the exact size.
 //   2. Make the trees of the manifest, and replay the log into them. A structural operation that
 //      the manifest already holds, and what a tree has flushed, is passed over; so are records of
 //      trees that were dropped since. What does not fit in memory is flushed on the way, to files
 //      that only the new manifest will name; so is, in the end, what forks have inherited, since
 //      the new manifest calls all forks recorded.
-//   3. Sync the live segments: what was read may so far be in the system's cache only.
+//   3. Sync the live segments: what was read may so far be in the system's cache only. Those of
+//      which nothing proves that they were on disk are copied, synced and put in their places.
 //   4. Write the new manifest, begin a new segment, and remove what no longer belongs.
 
 #include <algorithm>
@@ -332,43 +334,55 @@ Status DBImpl::FlushIntoState(FlushPlan plan, ManifestState* state) {
   return {};
 }
 
-Status DBImpl::SyncRecoveredLogs(const std::set<uint64_t>& logs, const LogRecovery& found) {
+Status DBImpl::SyncRecoveredLogs(std::set<uint64_t> logs, const LogRecovery& found) {
+  if (logs.empty()) return {};
+  for (const LogRecovery::Doubtful& doubtful : found.doubtful) {
+    if (!logs.contains(doubtful.segment)) continue;
+    const Status written = WriteLogAnew(doubtful.segment, doubtful.end);
+    // Where there is no room for a copy, the chance that a sync means nothing is the lesser evil.
+    if (!written.ok() && !written.IsNoSpace()) return written;
+    if (written.ok()) logs.erase(doubtful.segment);
+  }
   for (const uint64_t number : logs) {
-    const auto& doubtful = found.doubtful_segments;
-    if (std::find(doubtful.begin(), doubtful.end(), number) != doubtful.end()) {
-      const Status written = WriteLogAnew(number);
-      if (written.ok()) continue;
-      Log(LogLevel::kWarning, "a log segment is not written anew: " + written.ToString());
-    }
     const Result<std::unique_ptr<WritableFile>> file =
         fs_->OpenForWrite(WalFileName(directory_, number));
     RETURN_IF_ERROR(file.status());
     RETURN_IF_ERROR((*file)->Sync());
   }
-  return logs.empty() ? Status() : fs_->SyncDirectory(directory_);
+  return fs_->SyncDirectory(directory_);
 }
 
 // A sync that failed in the process before may have left pages that count as written and are not: a
-// sync of these would succeed and mean nothing. The system still holds what was just replayed.
-Status DBImpl::WriteLogAnew(uint64_t number) {
-  constexpr size_t kPiece = size_t{1} << 20;
+// sync of these would succeed and mean nothing. The system still holds what was just replayed,
+// unless it was so short of memory that it has let go of it since.
+Status DBImpl::WriteLogAnew(uint64_t number, uint64_t end) {
   const std::string path = WalFileName(directory_, number);
-  const std::string copy = WalFileName(directory_, NewFileNumber());  // an orphan, if left behind
-  const auto in = fs_->OpenForRead(path, AccessPattern::kRandom);
+  const std::string copy = path + ".tmp";
+  // Left behind by a crash, and perhaps a second name of the segment itself: not to be truncated.
+  Status status = fs_->Remove(copy);
+  if (status.ok() || status.IsNotFound()) status = CopyLog(path, copy, end);
+  if (status.ok()) status = fs_->Rename(copy, path);
+  if (!status.ok() && !fs_->Remove(copy).ok()) return status;  // the next open removes it
+  return status;
+}
+
+Status DBImpl::CopyLog(const std::string& from, const std::string& to, uint64_t size) {
+  constexpr uint64_t kPiece = uint64_t{1} << 20;
+  const auto in = fs_->OpenForRead(from, AccessPattern::kRandom);
   RETURN_IF_ERROR(in.status());
-  const auto out = fs_->Create(copy, /*truncate=*/true);
+  const auto out = fs_->Create(to, /*truncate=*/false);
   RETURN_IF_ERROR(out.status());
   const auto buffer = std::make_unique<char[]>(kPiece);
-  size_t n = kPiece;
-  for (uint64_t at = 0; n == kPiece; at += n) {
-    const Result<size_t> got = (*in)->ReadAt(at, kPiece, buffer.get());
+  for (uint64_t at = 0; at < size;) {
+    const auto n = static_cast<size_t>(std::min(kPiece, size - at));
+    const Result<size_t> got = (*in)->ReadAt(at, n, buffer.get());
     RETURN_IF_ERROR(got.status());
-    n = *got;
+    if (*got < n) return Status::Corruption(from + ": the file has become shorter");
     RETURN_IF_ERROR((*out)->WriteAt(at, {buffer.get(), n}));
+    at += n;
   }
   RETURN_IF_ERROR((*out)->Sync());
-  RETURN_IF_ERROR((*out)->Close());
-  return fs_->Rename(copy, path);
+  return (*out)->Close();
 }
 
 Status DBImpl::Recover(ManifestRecovery recovered, const std::vector<std::string>& names) {

@@ -11,8 +11,9 @@ constexpr uint64_t kStep = uint64_t{512} << 10;
 }  // namespace
 
 Result<FileWindow> FileWindow::Open(FileSystem* fs, const std::string& path) {
-  Result<std::unique_ptr<RandomAccessFile>> file =
-      fs->OpenForRead(path, AccessPattern::kSequential);
+  // Not kSequential: what is read is to stay in memory. A log's pages may be the only place where
+  // their bytes still are.
+  Result<std::unique_ptr<RandomAccessFile>> file = fs->OpenForRead(path, AccessPattern::kRandom);
   if (!file.ok()) return file.status();
   const Result<uint64_t> size = (*file)->Size();
   if (!size.ok()) return size.status();

@@ -131,7 +131,7 @@ class LogReplay {
     DescribeEnd();
     const SequenceNumber proven = std::max(mark_.sequence, recovery_.largest_synced_through);
     for (const auto& [segment, last] : last_of_) {
-      if (last > proven) recovery_.doubtful_segments.push_back(segment);
+      if (last.sequence > proven) recovery_.doubtful.push_back({segment, last.end});
     }
     recovery_.units = assembler_.units();
     return std::move(recovery_);
@@ -201,8 +201,9 @@ class LogReplay {
       RETURN_IF_ERROR(
           Located(assembler_.Add(group->header, group->payload), segment->number(), offset));
       // A part of a unit counts as that unit.
-      last_of_[segment->number()] =
-          std::max(group->header.first_sequence, group->header.last_sequence());
+      last_of_[segment->number()] = {
+          std::max(group->header.first_sequence, group->header.last_sequence()),
+          offset + group->size};
       recovery_.end = {group->header.last_sequence(), group->header.checksum};
       recovery_.largest_synced_through =
           std::max(recovery_.largest_synced_through, group->header.synced_through);
@@ -323,7 +324,11 @@ class LogReplay {
   const std::function<void(uint64_t, uint64_t)>& progress_;
   UnitAssembler assembler_;
   LogRecovery recovery_;
-  std::map<uint64_t, SequenceNumber> last_of_;  // the last unit with bytes in a segment
+  struct Last {
+    SequenceNumber sequence = 0;  // of the last unit with bytes there
+    uint64_t end = 0;             // offset behind them
+  };
+  std::map<uint64_t, Last> last_of_;  // of segments
 
   std::optional<size_t> end_index_;        // the segment with the last chained group
   std::optional<Place> end_;               // behind that group

@@ -37,8 +37,12 @@ struct LogRecoveryInput {
 struct LogRecovery {
   LogPosition end;                            // where writing goes on
   SequenceNumber largest_synced_through = 0;  // highest mark seen in the log
-  // Segments with bytes of units of which nothing proves that they were on disk.
-  std::vector<uint64_t> doubtful_segments;
+  // A segment with bytes of units of which nothing proves that they were on disk.
+  struct Doubtful {
+    uint64_t segment = 0;
+    uint64_t end = 0;  // offset behind its last group
+  };
+  std::vector<Doubtful> doubtful;
   uint64_t units = 0;
   uint64_t bytes_read = 0;
   bool tail_cut = false;         // something behind the end was ignored

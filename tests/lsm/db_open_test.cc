@@ -118,7 +118,7 @@ TEST_CASE("a tree of the log after which there is no room for new ones is refuse
     group.payload = payload;
     group.first_sequence = 1;
     group.units = 1;
-    LogPosition position{2, 0};
+    LogPosition position;
     REQUIRE((*log)->AddGroup(group, &position).ok());
     REQUIRE((*log)->Sync().ok());
     ManifestState state;
